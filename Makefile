@@ -1,0 +1,64 @@
+# The words of this project. `make serve` and `make test` need Python 3.11+, make and apt, nothing else.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+CHROMIUM := $(shell command -v chromium)
+
+.PHONY: serve test check format lint types valid docs lock clean
+
+serve: $(VENV)/installed
+	$(BIN)/cnrs-graph serve --port $(PORT)
+
+test: $(VENV)/installed-dev browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: lint types test valid docs
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+valid: $(VENV)/installed-dev
+	$(BIN)/cnrs-graph validate --quiet
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python docs/make_reference.py --check
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python docs/make_reference.py
+
+# The lock files hold names, versions and hashes only.
+lock: $(VENV)/installed-dev
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate -o requirements.lock pyproject.toml requirements-build.in
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate -c requirements.lock -o requirements-dev.lock pyproject.toml --group dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || { $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/installed: $(VENV)/bin/python requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+.PHONY: browser
+browser:
+ifeq ($(CHROMIUM),)
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends chromium
+endif
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,183 @@
+"""The formats we read, write and negotiate, in one table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cnrs_graph.errors import NotAcceptableError
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format by its registered media type; aliases are spellings that clients send and we tolerate."""
+
+    name: str
+    media_type: str
+    extension: str
+    aliases: tuple[str, ...] = ()
+    keeps_graphs: bool = False
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type we send: text types say their charset."""
+        return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
+
+
+PAGE = Format("page", "text/html", "html", ("application/xhtml+xml",))
+TEXT = Format("text", "text/plain", "txt")
+PROBLEM = Format("problem", "application/problem+json", "json", ("application/json",))
+
+TURTLE = Format("turtle", "text/turtle", "ttl", ("application/turtle", "application/x-turtle", "text/n3"))
+NTRIPLES = Format("ntriples", "application/n-triples", "nt", ("text/plain",))
+JSONLD = Format("jsonld", "application/ld+json", "jsonld", ("application/json",))
+RDFXML = Format("rdfxml", "application/rdf+xml", "rdf", ("application/xml", "text/xml"))
+TRIG = Format("trig", "application/trig", "trig", ("application/x-trig",), keeps_graphs=True)
+NQUADS = Format("nquads", "application/n-quads", "nq", (), keeps_graphs=True)
+
+JSON_RESULTS = Format("json", "application/sparql-results+json", "json", ("application/json",))
+XML_RESULTS = Format("xml", "application/sparql-results+xml", "xml", ("application/xml", "text/xml"))
+CSV = Format("csv", "text/csv", "csv")
+TSV = Format("tsv", "text/tab-separated-values", "tsv")
+
+#: The first of each table is what a client gets that accepts anything.
+GRAPH_FORMATS: tuple[Format, ...] = (TURTLE, NTRIPLES, JSONLD, RDFXML, TRIG, NQUADS)
+RESULT_FORMATS: tuple[Format, ...] = (JSON_RESULTS, XML_RESULTS, CSV, TSV)
+ERROR_FORMATS: tuple[Format, ...] = (PROBLEM, TEXT, PAGE)
+
+_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t\x20-\x7e\x80-\uffff])*"'
+_PARAMETER = re.compile(rf"[ \t]*;[ \t]*(?:({_WORD})=({_WORD}|{_QUOTED}))?")
+_RANGE = re.compile(rf"({_WORD})/({_WORD})")
+_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+
+
+@dataclass(frozen=True)
+class MediaRange:
+    """One member of an Accept header: what it asks for, how precisely, and how much."""
+
+    kind: str
+    subtype: str
+    parameters: tuple[tuple[str, str], ...]
+    weight: float
+
+    def precision(self, media_type: str) -> int:
+        """How precisely this range names a media type: 0 not at all, then */*, type/*, the type itself."""
+        kind, _, subtype = media_type.partition("/")
+        if (self.kind, self.subtype) == ("*", "*"):
+            return 1
+        if self.kind != kind:
+            return 0
+        if self.subtype == "*":
+            return 2
+        return 3 if self.subtype == subtype else 0
+
+
+def by_extension(extension: str) -> Format | None:
+    """The graph or result format with this file extension."""
+    return next((each for each in (*GRAPH_FORMATS, *RESULT_FORMATS) if each.extension == extension), None)
+
+
+def by_name(name: str, offered: Sequence[Format]) -> Format | None:
+    """The offered format with this name, extension or media type, as people type it."""
+    return next((each for each in offered if name in (each.name, each.extension, each.media_type)), None)
+
+
+@lru_cache(maxsize=1024)
+def read_accept(accept: str) -> tuple[MediaRange, ...]:
+    """Take an Accept header apart; a member that the grammar does not allow is passed over.
+
+    Source: RFC 9110, sections 12.5.1 (Accept) and 12.4.2 (weights).
+    """
+    ranges = []
+    for member in _members(accept):
+        found = _read_range(member)
+        if found is not None:
+            ranges.append(found)
+    return tuple(ranges)
+
+
+def negotiate(accept: str | None, offered: Sequence[Format]) -> Format:
+    """Choose the offered format that the Accept header likes best; among equals the first offered wins.
+
+    A media range of higher precision overrides one of lower; weight 0 excludes. A registered media type is
+    preferred to an alias of another format at the same weight.
+
+    Raises: NotAcceptableError when nothing offered is acceptable.
+    Source: RFC 9110, section 12.5.1.
+    """
+    ranges = read_accept(accept) if accept is not None and accept.strip() else ()
+    if not ranges:
+        if accept is not None and accept.strip(" \t,"):
+            raise NotAcceptableError(accept, [each.media_type for each in offered])
+        return offered[0]
+    weights = [(_weight(each, ranges), -position, each) for position, each in enumerate(offered)]
+    best, _, chosen = max(weights, key=lambda entry: (entry[0], entry[1]))
+    if best == (0.0, 0):
+        raise NotAcceptableError(accept or "", [each.media_type for each in offered])
+    return chosen
+
+
+def _weight(candidate: Format, ranges: Sequence[MediaRange]) -> tuple[float, int]:
+    """The weight of a format and, to break ties, whether its own type rather than an alias was named."""
+    own = _type_weight(candidate.media_type, ranges)
+    if own is not None and own[1] == 3:
+        return (own[0], 2) if own[0] else (0.0, 0)
+    aliases = [_type_weight(alias, ranges) for alias in candidate.aliases]
+    named = [found[0] for found in aliases if found is not None and found[1] == 3 and found[0]]
+    if named:
+        return max(named), 1
+    return (own[0], 1) if own is not None and own[0] else (0.0, 0)
+
+
+def _type_weight(media_type: str, ranges: Sequence[MediaRange]) -> tuple[float, int] | None:
+    """The weight the most precise matching range gives a media type, and that precision."""
+    best: tuple[float, int] | None = None
+    for each in ranges:
+        precision = each.precision(media_type)
+        # Ranges with parameters (a profile, a charset) still name the type; we serve it without them.
+        if precision and (
+            best is None or precision > best[1] or (precision == best[1] and each.weight > best[0])
+        ):
+            best = (each.weight, precision)
+    return best
+
+
+def _members(accept: str) -> list[str]:
+    """Split a header at its commas, leaving those inside quoted strings alone."""
+    members, start, quoted, escaped = [], 0, False, False
+    for position, character in enumerate(accept):
+        if escaped:
+            escaped = False
+        elif quoted and character == "\\":
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            members.append(accept[start:position])
+            start = position + 1
+    members.append(accept[start:])
+    return [member.strip(" \t") for member in members]
+
+
+def _read_range(member: str) -> MediaRange | None:
+    named = _RANGE.match(member)
+    if named is None or (named[1] == "*" and named[2] != "*"):
+        return None
+    position, weight, parameters = named.end(), 1.0, []
+    while position < len(member):
+        parameter = _PARAMETER.match(member, position)
+        if parameter is None:
+            return None
+        position = parameter.end()
+        if parameter[1] is None:
+            continue
+        if parameter[1].lower() == "q":
+            if not _WEIGHT.fullmatch(parameter[2]):
+                return None
+            weight = float(parameter[2])
+        else:
+            parameters.append((parameter[1].lower(), parameter[2]))
+    return MediaRange(named[1].lower(), named[2].lower(), tuple(parameters), weight)
