@@ -1,0 +1,104 @@
+"""The house: floors, rooms of foreign libraries, and code that knows no publisher."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
+FLOORS = (
+    {"errors"},
+    {"terms", "formats"},
+    {"dataset", "queries", "places"},
+    {"reasoning", "validation", "store"},
+    {"descriptions", "representations", "pages", "config", "zygote", "workers"},
+    {"publication"},
+    {"site"},
+    {"web"},
+    {"cli"},
+)
+#: Foreign libraries that live in one room (rdflib and pyoxigraph are at home everywhere above `errors`).
+ROOMS = {
+    "pyshacl": {"validation"},
+    "SPARQLWrapper": {"store"},
+    "lark": {"queries"},
+    "fastapi": {"web"},
+    "starlette": {"web"},
+    "uvicorn": {"cli", "web"},
+    "argparse": {"cli"},
+    "jinja2": {"representations", "pages"},
+    "tomllib": {"config"},
+    "owlrl": set(),
+}
+OUTSIDE = {"__init__", "__main__"}
+
+
+def modules():
+    found = {path.stem: path for path in SOURCE.glob("*.py")}
+    assert len(found) > 10, f"the modules are not in {SOURCE} any more"
+    return {name: path for name, path in found.items() if name not in OUTSIDE}
+
+
+def imports(path):
+    """Every imported module with the line that imports it; our own by their short name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "cnrs_graph":
+                yield from ((f"cnrs_graph.{alias.name}", node.lineno) for alias in node.names)
+            else:
+                yield (node.module, node.lineno)
+
+
+def floor_of(name):
+    floors = [number for number, rooms in enumerate(FLOORS) if name in rooms]
+    assert len(floors) == 1, f"{name}.py stands on {len(floors)} floors; give it one in FLOORS"
+    return floors[0]
+
+
+def test_every_module_has_one_floor_and_every_floor_only_modules():
+    known = set(modules())
+    assert {name for rooms in FLOORS for name in rooms} == known
+    for name in known:
+        floor_of(name)
+
+
+def test_imports_go_down():
+    upward = [
+        f"{name}.py:{line} imports {imported}"
+        for name, path in modules().items()
+        for imported, line in imports(path)
+        if imported.startswith("cnrs_graph.")
+        and floor_of(imported.removeprefix("cnrs_graph.").split(".")[0]) >= floor_of(name)
+        and imported.removeprefix("cnrs_graph.") not in ALLOWED_NEIGHBOURS.get(name, ())
+    ]
+    assert upward == []
+
+
+#: Neighbours that may be imported, each with its reason.
+ALLOWED_NEIGHBOURS: dict[str, tuple[str, ...]] = {}
+
+
+def test_foreign_libraries_stay_in_their_rooms():
+    strays = [
+        f"{name}.py:{line} imports {imported}"
+        for name, path in modules().items()
+        for imported, line in imports(path)
+        if name not in ROOMS.get(imported.split(".")[0], {name})
+    ]
+    assert strays == []
+
+
+@pytest.mark.parametrize(
+    "word", [r"North America", r"\b2020\b", r"\bCNRS\b", r"\bIRL\b", r"\bIRP\b", r"UMIFRE"]
+)
+def test_the_code_knows_no_publisher(word):
+    found = [
+        f"{path.name}:{number}"
+        for path in [*modules().values(), *SOURCE.glob("templates/*")]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(word, line)
+    ]
+    assert found == []
