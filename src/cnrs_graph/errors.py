@@ -185,6 +185,38 @@ class EndpointError(CnrsGraphError):
         self.reason = reason
 
 
+class RequestError(CnrsGraphError):
+    """A request over HTTP does not follow its protocol."""
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """A request body of a type that is not read here."""
+
+    def __init__(self, media_type: str, offered: Sequence[str]) -> None:
+        super().__init__(
+            f"bodies of type {media_type or '(none)'} are not read here; send {' or '.join(offered)}"
+        )
+        self.media_type = media_type
+        self.offered = tuple(offered)
+
+
+class TooLargeError(RequestError):
+    """A request body above the limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the request body is larger than {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class MethodNotAllowedError(RequestError):
+    """A method that this address does not have."""
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"{method} is not offered here; use {', '.join(allowed)}")
+        self.method = method
+        self.allowed = tuple(allowed)
+
+
 def suggestion(name: str, known: Sequence[str]) -> str:
     """Say which known name was probably meant, or name them all when they are few.
 

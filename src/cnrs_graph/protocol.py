@@ -1,0 +1,101 @@
+"""The SPARQL 1.1 Protocol: from what a client sent to the query it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from cnrs_graph.errors import RefusedQueryError, RequestError, UnsupportedMediaTypeError
+
+FORM = "application/x-www-form-urlencoded"
+QUERY = "application/sparql-query"
+UPDATE = "application/sparql-update"
+#: A form this long would only be made to be slow.
+_MOST_FIELDS = 1000
+_NO_UPDATES = "this endpoint answers queries; updates are not offered"
+
+
+@dataclass(frozen=True)
+class QueryRequest:
+    """A query with the dataset that the client asks for; no query means "tell me about the service".
+
+    Empty graph lists leave the dataset to the query and to the service.
+    """
+
+    query: str | None
+    default_graphs: tuple[str, ...] = ()
+    named_graphs: tuple[str, ...] = ()
+
+
+def read_get(query_string: str) -> QueryRequest:
+    """Read a query by GET.
+
+    >>> read_get("query=ASK%20%7B%7D").query
+    'ASK {}'
+
+    Raises: RequestError; RefusedQueryError for an update.
+    Source: SPARQL 1.1 Protocol, section 2.1.1.
+    """
+    return _request(_fields(query_string, "the query string"))
+
+
+def read_post(query_string: str, content_type: str, body: bytes) -> QueryRequest:
+    """Read a query by POST: a form, or the query itself with the dataset in the query string.
+
+    Raises: RequestError; UnsupportedMediaTypeError; RefusedQueryError for an update.
+    Source: SPARQL 1.1 Protocol, sections 2.1.2 and 2.1.3.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == UPDATE:
+        raise RefusedQueryError(_NO_UPDATES)
+    if media_type == FORM:
+        # Some clients put the dataset in the query string of a form POST; both places count.
+        return _request([*_fields(_text(body), "the form"), *_fields(query_string, "the query string")])
+    if media_type == QUERY:
+        fields = _fields(query_string, "the query string")
+        if any(name == "query" for name, _ in fields):
+            raise RequestError("the query stands in the body and in the query string; send it once")
+        return _request([*fields, ("query", _text(body))])
+    raise UnsupportedMediaTypeError(media_type, (FORM, QUERY))
+
+
+def _request(fields: Iterable[tuple[str, str]]) -> QueryRequest:
+    """The request that decoded fields make; fields that are not of the protocol are passed over.
+
+    Clients send `format`, `output` or `results` beside the Accept header; the header decides.
+    """
+    found: Mapping[str, list[str]] = {
+        "query": [],
+        "default-graph-uri": [],
+        "named-graph-uri": [],
+        "update": [],
+    }
+    for name, value in fields:
+        if name in found:
+            found[name].append(value)
+    if found["update"]:
+        raise RefusedQueryError(_NO_UPDATES)
+    if len(found["query"]) > 1:
+        raise RequestError(f"{len(found['query'])} queries were sent; send one")
+    query = found["query"][0] if found["query"] else None
+    if query is not None and not query.strip():
+        raise RequestError("the query is empty; write one, for example ASK {}")
+    return QueryRequest(query, tuple(found["default-graph-uri"]), tuple(found["named-graph-uri"]))
+
+
+def _fields(text: str, where: str) -> list[tuple[str, str]]:
+    """Decode form fields, once."""
+    try:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{where} is not UTF-8 text") from error
+    except ValueError as error:
+        raise RequestError(f"{where} cannot be read: {error}") from error
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"the body is not UTF-8 text (byte {error.start})") from error
