@@ -1,0 +1,337 @@
+"""The program behind `workers`: it loads the data once, then forks each worker that is asked for.
+
+It runs on its own, as a file, and imports nothing of ours: what it holds in memory, every worker holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, BinaryIO, NoReturn, TypeAlias, cast
+
+import pyoxigraph as ox
+
+#: A frame is its kind, one letter, and the length of what follows.
+HEADER = struct.Struct("!cI")
+FRAME_BYTES = 1 << 16
+
+REQUEST, FORM, CHUNK, END, FAILED = b"Q", b"F", b"C", b"E", b"X"
+READY, FORK, BURY = b"R", b"P", b"W"
+
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_GRACE_SECONDS = 1.0
+
+_NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_XML_NAME_AT_END = re.compile(r"[^\W\d][\w.\-]*\Z")
+_XML = ("application/sparql-results+xml", "application/rdf+xml")
+_WITH_PREFIXES = ("text/turtle", "application/trig", "application/rdf+xml")
+
+_Graphs: TypeAlias = list[ox.NamedNode | ox.BlankNode | ox.DefaultGraph]
+_NamedGraphs: TypeAlias = list[ox.NamedNode | ox.BlankNode]
+
+
+class Wall(StrEnum):
+    """A limit that holds a worker, where the system has the means for it."""
+
+    MEMORY = "memory is capped"
+    NETWORK = "the network is out of reach"
+    ORPHANS = "a worker ends with its parent"
+
+
+class UnfitError(Exception):
+    """An answer that cannot be written in the format that was asked for."""
+
+
+class Frames:
+    """What the engine writes, sent on in frames of bounded size; the first carries the form of the answer."""
+
+    def __init__(self, channel: socket.socket, form: str, *, xml: bool) -> None:
+        self._channel = channel
+        self._ahead = frame(FORM, form.encode())
+        self._pending = bytearray()
+        self._xml = xml
+
+    @property
+    def file(self) -> IO[bytes]:
+        """Itself, as the engine's type asks for it; the engine only writes and flushes."""
+        return cast("IO[bytes]", self)
+
+    def write(self, block: bytes) -> int:
+        """Take what the engine wrote; a full frame waits here until the reader makes room for it."""
+        self._pending += block
+        while len(self._pending) >= FRAME_BYTES:
+            self._send(FRAME_BYTES)
+        return len(block)
+
+    def flush(self) -> None:
+        """Send nothing early: small answers leave in one piece."""
+
+    def end(self) -> None:
+        """Send what is left and say that the answer is whole."""
+        self._send(len(self._pending), last=True)
+
+    def _send(self, size: int, *, last: bool = False) -> None:
+        if self._xml and not last:
+            size = whole_characters(self._pending, size)
+        block = bytes(self._pending[:size])
+        del self._pending[:size]
+        body = fit_for_xml(block) if self._xml else block
+        chunk = frame(CHUNK, body) if body else b""
+        self._channel.sendall(self._ahead + chunk + (frame(END) if last else b""))
+        self._ahead = b""
+
+
+def frame(kind: bytes, body: bytes = b"") -> bytes:
+    r"""One message on a stream: kind, length, body.
+
+    >>> frame(b"C", b"abc")
+    b'C\x00\x00\x00\x03abc'
+    """
+    return HEADER.pack(kind, len(body)) + body
+
+
+def whole_characters(text: bytes | bytearray, size: int) -> int:
+    """The largest length up to *size* that does not cut a UTF-8 letter in two.
+
+    >>> whole_characters("aé".encode(), 2)
+    1
+    """
+    end = min(size, len(text))
+    while end and end < len(text) and text[end] & 0xC0 == 0x80:
+        end -= 1
+    return end
+
+
+def fit_for_xml(text: bytes) -> bytes:
+    """Write carriage returns so that an XML reader keeps them; the engine writes them raw.
+
+    Raises: UnfitError for a character that XML 1.0 cannot carry at all.
+    Source: XML 1.0, sections 2.2 and 2.11.
+    """
+    if _NO_XML.search(text):
+        raise UnfitError(
+            "the answer holds a control character, which XML cannot carry; ask for another format"
+        )
+    return text.replace(b"\r", b"&#13;")
+
+
+def with_xml_names(triples: Iterable[ox.Triple]) -> Iterator[ox.Triple]:
+    """Pass triples on as long as RDF/XML has an element name for the predicate.
+
+    Raises: UnfitError otherwise; the engine would write a document that is no XML.
+    Source: RDF 1.1 XML Syntax, section 2.4.
+    """
+    for triple in triples:
+        if not _XML_NAME_AT_END.search(triple.predicate.value):
+            raise UnfitError(
+                f"RDF/XML has no name for the predicate {triple.predicate.value}; ask for another format"
+            )
+        yield triple
+
+
+def main() -> None:
+    """Load the data, say which walls stand, then fork a worker whenever the parent asks for one."""
+    settings = json.loads(sys.stdin.buffer.read())
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    control = socket.socket(fileno=settings["control"])
+    walls = [
+        wall for wall, stands in ((Wall.NETWORK, leave_network()), (Wall.ORPHANS, has_prctl())) if stands
+    ]
+    if mapped_bytes() is not None:
+        walls.append(Wall.MEMORY)
+    try:
+        store = load(settings["quads"], settings["default_graphs"])
+    except (OSError, ValueError, SyntaxError) as error:
+        control.sendall(frame(FAILED, str(error).encode()))
+        return
+    gc.freeze()
+    control.sendall(frame(READY, json.dumps(walls).encode()))
+    serve(control, store, settings)
+
+
+def load(quads: int, default_graphs: Iterable[str]) -> ox.Store:
+    """Load N-Quads from an open file; the default graph holds what the default graphs hold, each triple once.
+
+    `load` and not `bulk_load`: the latter starts threads, which do not survive a fork.
+    """
+    store = ox.Store()
+    with os.fdopen(quads, "rb") as file:
+        file.seek(0)
+        store.load(input=file, format=ox.RdfFormat.N_QUADS)
+    for graph in default_graphs:
+        store.update(f"ADD SILENT {ox.NamedNode(graph)} TO DEFAULT")
+    return store
+
+
+def serve(control: socket.socket, store: ox.Store, settings: Mapping[str, Any]) -> None:
+    """Fork and bury workers until the parent is gone; then no worker stays behind."""
+    children: set[int] = set()
+    own = os.getpid()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, HEADER.size, 2)
+        if len(message) < HEADER.size:
+            break
+        kind, number = HEADER.unpack(message)
+        if kind == FORK:
+            child = os.fork()
+            if child == 0:
+                control.close()
+                channel, complaints = descriptors
+                run_worker(channel, complaints, store, settings, parent=own)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            children.add(child)
+            control.sendall(frame(FORK, str(child).encode()))
+        elif kind == BURY:
+            # The parent has killed it already; its number stays its own until this line.
+            status = os.waitpid(number, 0)[1] if number in children else 0
+            children.discard(number)
+            control.sendall(frame(BURY, str(status).encode()))
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def run_worker(
+    channel: int, complaints: int, store: ox.Store, settings: Mapping[str, Any], *, parent: int
+) -> NoReturn:
+    """Be a worker until the parent closes the channel.
+
+    What the engine prints when it aborts goes to *complaints*, not to the terminal.
+    """
+    try:
+        os.dup2(complaints, 2)
+        os.close(complaints)
+        put_up_walls(settings["memory_bytes"], parent)
+        with socket.socket(fileno=channel) as connection, connection.makefile("rb") as requests:
+            while request := read_request(requests):
+                answer(connection, store, {**request, "prefixes": settings["prefixes"]})
+    except Exception as error:
+        os.write(2, f"{type(error).__name__}: {error}".encode())
+    finally:
+        os._exit(0)
+
+
+def read_request(requests: BinaryIO) -> dict[str, Any] | None:
+    """The next request, or None when the parent has hung up."""
+    header = requests.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    _, length = HEADER.unpack(header)
+    request: dict[str, Any] = json.loads(requests.read(length))
+    return request
+
+
+def answer(channel: socket.socket, store: ox.Store, request: Mapping[str, Any]) -> None:
+    """Answer one request, streaming; the clock here is a second one, should the parent be unable to kill."""
+    signal.setitimer(signal.ITIMER_REAL, request["seconds"] + _GRACE_SECONDS)
+    try:
+        write_answer(channel, store, request)
+    except MemoryError:
+        fail(channel, "memory", "")
+    except SyntaxError as error:
+        fail(channel, "syntax", str(error))
+    except UnfitError as error:
+        fail(channel, "unfit", str(error))
+    except (OSError, RuntimeError, ValueError) as error:
+        fail(channel, "engine", str(error))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def fail(channel: socket.socket, kind: str, message: str) -> None:
+    """Say why there is no answer, or no more of it."""
+    channel.sendall(frame(FAILED, json.dumps([kind, message]).encode()))
+
+
+def write_answer(channel: socket.socket, store: ox.Store, request: Mapping[str, Any]) -> None:
+    """Run the query and let the engine write its answer in the format that fits its form."""
+    default, named = graphs_of(request)
+    found = store.query(request["query"], default_graph=default, named_graphs=named)
+    if isinstance(found, ox.QueryTriples):
+        write_graph(found, channel, request["graphs"], request["prefixes"])
+        return
+    media_type = request["results"]
+    form = "ASK" if isinstance(found, ox.QueryBoolean) else "SELECT"
+    frames = Frames(channel, form, xml=media_type in _XML)
+    found.serialize(frames.file, format=ox.QueryResultsFormat.from_media_type(media_type))
+    frames.end()
+
+
+def write_graph(
+    found: ox.QueryTriples, channel: socket.socket, media_type: str, prefixes: Mapping[str, str]
+) -> None:
+    """Write the statements of a CONSTRUCT or DESCRIBE."""
+    frames = Frames(channel, "CONSTRUCT", xml=media_type in _XML)
+    form = ox.RdfFormat.from_media_type(media_type)
+    if media_type in _WITH_PREFIXES:
+        triples = with_xml_names(found) if media_type in _XML else found
+        ox.serialize(triples, frames.file, format=form, prefixes=dict(prefixes))
+    else:
+        found.serialize(frames.file, format=form)
+    frames.end()
+
+
+def graphs_of(request: Mapping[str, Any]) -> tuple[_Graphs | None, _NamedGraphs | None]:
+    """The default and the named graphs that a request asks for, if any: they then replace the query's FROM.
+
+    Source: SPARQL 1.1 Protocol, section 2.1.4.
+    """
+    default, named = request["default_graphs"], request["named_graphs"]
+    if default is None and named is None:
+        return None, None
+    return [ox.NamedNode(graph) for graph in default or ()], [ox.NamedNode(graph) for graph in named or ()]
+
+
+def put_up_walls(memory_bytes: int, parent: int) -> None:
+    """Close this worker in: memory, core files, and an end when its parent ends."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    mapped = mapped_bytes()
+    if mapped is not None:
+        # Counted from what the data takes already, so that the cap is the query's own.
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, mapped + memory_bytes))
+    if has_prctl():
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def leave_network() -> bool:
+    """Move into a network namespace with nothing in it; False where the system has none or forbids it."""
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        return any(libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
+    return False
+
+
+def has_prctl() -> bool:
+    """Whether a process can ask to end with its parent."""
+    return hasattr(ctypes.CDLL(None), "prctl")
+
+
+def mapped_bytes() -> int | None:
+    """The address space this process uses, or None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except OSError:
+        return None
+    return pages * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()
