@@ -35,7 +35,12 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _GRACE_SECONDS = 1.0
 
 _NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
-_XML_NAME_AT_END = re.compile(r"[^\W\d][\w.\-]*\Z")
+#: XML 1.0 (fifth edition), productions 4 and 4a, without the colon.
+_NAME_START = (
+    "A-Za-z_\\u00c0-\\u00d6\\u00d8-\\u00f6\\u00f8-\\u02ff\\u0370-\\u037d\\u037f-\\u1fff\\u200c\\u200d\\u2070-\\u218f"
+    "\\u2c00-\\u2fef\\u3001-\\ud7ff\\uf900-\\ufdcf\\ufdf0-\\ufffd\\U00010000-\\U000effff"
+)
+_XML_NAME_AT_END = re.compile(rf"[{_NAME_START}][{_NAME_START}0-9.\-\u00b7\u0300-\u036f\u203f\u2040]*\Z")
 _XML = ("application/sparql-results+xml", "application/rdf+xml")
 _WITH_PREFIXES = ("text/turtle", "application/trig", "application/rdf+xml")
 
