@@ -242,7 +242,9 @@ def test_every_foreign_term_in_use_is_declared(path):
 
 
 def test_schema_org_is_written_with_https_only():
-    texts_of = {path: path.read_text(encoding="utf-8") for path in [*TURTLE, *SHIPPED]}
+    # A shape may name the other spelling in order to refuse it.
+    paths = [*TURTLE, *(path for path in SHIPPED if path.is_relative_to(ROOT / "data"))]
+    texts_of = {path: path.read_text(encoding="utf-8") for path in paths}
     assert [path for path, text in texts_of.items() if "http://schema.org" in text] == []
 
 
