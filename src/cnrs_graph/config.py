@@ -25,8 +25,8 @@ class Config:
 
     #: The canonical base of all IRIs we mint; ends with a slash.
     base: str
-    #: Folder or file with the data.
-    data: Path
+    #: Folders or files with the data.
+    data: tuple[Path, ...]
     #: Folder with the ontology, its code lists and alignments, and the rules below `rules/`.
     ontology: Path
     #: Folder or file with the shapes.
@@ -114,9 +114,17 @@ def _value(name: str, value: Any, file: Path) -> Any:
     Raises: ConfigError.
     """
     try:
-        return _READERS.get(name, str)(value) if name not in _PATHS else file.parent / Path(value)
+        if name == "data":
+            return tuple(_tidy(file.parent / path) for path in _names(value))
+        return _tidy(file.parent / str(value)) if name in _PATHS else _READERS.get(name, str)(value)
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{file}: {name} = {value!r}: {error}") from error
+
+
+def _tidy(path: Path) -> Path:
+    """The path without detours, relative to where we are when it lies below, as people write it."""
+    whole = Path(os.path.normpath(path.absolute()))
+    return whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole
 
 
 def _base(value: Any) -> str:

@@ -71,15 +71,20 @@ def load(path: Path, *, base: str, under: str = "") -> Dataset:
 
     Raises: SourceError with line and column when a file cannot be parsed, and when there is nothing to read.
     """
-    files = source_files(path)
     root = path if path.is_dir() else path.parent
-    quads: list[ox.Quad] = []
-    graphs: dict[str, Path] = {}
-    for file in files:
-        graph = graph_iri(base, PurePath(under) / file.relative_to(root))
-        graphs[graph] = file
-        quads.extend(read_file(file, graph=graph))
-    return Dataset(base, tuple(quads), graphs)
+    parts = (
+        load_as(file, base, graph_iri(base, PurePath(under) / file.relative_to(root)))
+        for file in source_files(path)
+    )
+    return merged(*parts)
+
+
+def load_as(file: Path, base: str, graph: str) -> Dataset:
+    """Read one file into the named graph.
+
+    Raises: SourceError with line and column when it cannot be parsed.
+    """
+    return Dataset(base, tuple(read_file(file, graph=graph)), {graph: file})
 
 
 def merged(*parts: Dataset) -> Dataset:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 
 import pyoxigraph as ox
 
 from cnrs_graph.config import Config
-from cnrs_graph.dataset import Dataset, load, merged
+from cnrs_graph.dataset import Dataset, load, load_as, merged, nquads, source_files
 from cnrs_graph.errors import NonConformingDataError
 from cnrs_graph.queries import Catalogue, SavedQuery
 from cnrs_graph.reasoning import entail, read_rules
+from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
 
 
@@ -44,6 +46,10 @@ class Publication:
         """Every graph that a query can name."""
         return (*self.said.graphs(), self.inferred_graph)
 
+    def nquads(self) -> bytes:
+        """Everything, said and inferred, the way it goes to the processes that answer queries."""
+        return nquads([self.said.quads, self.inferred])
+
 
 def inferred_graph(base: str) -> str:
     """The name of the graph that holds what was inferred."""
@@ -53,11 +59,11 @@ def inferred_graph(base: str) -> str:
 def read(config: Config) -> Dataset:
     """Read everything that is published: ontology, shapes and data.
 
-    Graphs: one per file; `ontology/…` and `shapes/…` below those names, data by its path below the data folder.
+    Graphs: one per file; `ontology/…` and `shapes/…` below those names, data by its path below its folder.
     Raises: SourceError when a file cannot be read or parsed.
     """
     return merged(
-        load(config.data, base=config.base),
+        *(load(path, base=config.base) for path in config.data),
         load(config.ontology, base=config.base, under="ontology"),
         load(config.shapes, base=config.base, under="shapes"),
     )
@@ -69,7 +75,30 @@ def infer(config: Config, said: Dataset) -> tuple[ox.Quad, ...]:
     Graphs: reads every graph but shapes and those outside the default graph; writes graph/inferred.
     """
     accepted = said.without("shapes", *config.outside_default)
-    return entail(accepted.quads, read_rules(config.ontology / "rules" / "core"), into=inferred_graph(config.base))
+    rules = read_rules(config.ontology / "rules" / "core")
+    return entail(accepted.quads, rules, into=inferred_graph(config.base))
+
+
+def to_validate(
+    config: Config, paths: Sequence[Path] = (), shapes: Sequence[Path] = ()
+) -> tuple[Dataset, Dataset, Dataset]:
+    """What a validation looks at: the data, the shapes, and the context whose statements count with the data.
+
+    Without paths the published data is meant. A file that stands at the place of a published one (the same path
+    below its folder) takes its place; the rest of what is published is context. With shapes given, exactly
+    those count and there is no context: any data, anybody's shapes.
+    Graphs: claims, and what else stays outside the default graph, is not validated.
+    Raises: SourceError when a file cannot be read or parsed.
+    """
+    if shapes:
+        data = [load(path, base=config.base) for path in paths or config.data]
+        chosen = [load(path, base=config.base, under=f"shapes/{at}") for at, path in enumerate(shapes)]
+        return merged(*data), merged(*chosen), Dataset(config.base, ())
+    published = read(config)
+    mine = published if not paths else merged(*(_in_place(config.base, path, published) for path in paths))
+    everything = merged(mine, published)
+    own = mine.without("ontology", "shapes", *config.outside_default)
+    return own, everything.only("shapes"), everything.without("shapes", *config.outside_default)
 
 
 def check(config: Config) -> Report:
@@ -77,7 +106,8 @@ def check(config: Config) -> Report:
 
     Raises: SourceError, ShapesError, VacuousShapesError.
     """
-    return _check(config, read(config))
+    said, shapes, context = to_validate(config)
+    return validate(said, load_shapes(shapes), context=context)
 
 
 def build(config: Config, *, validated: bool = True) -> Publication:
@@ -85,12 +115,12 @@ def build(config: Config, *, validated: bool = True) -> Publication:
 
     Raises: SourceError, ShapesError; NonConformingDataError for findings at `config.refuse_at` or worse.
     """
-    said = read(config)
-    report = _check(config, said) if validated else None
+    report = check(config) if validated else None
     if report is not None:
         refused = report.at_least(config.refuse_at)
         if refused:
             raise NonConformingDataError(refused[0].severity.name.lower(), len(refused))
+    said = read(config)
     return Publication(
         base=config.base,
         public_url=config.public_url,
@@ -104,7 +134,17 @@ def build(config: Config, *, validated: bool = True) -> Publication:
     )
 
 
-def _check(config: Config, said: Dataset) -> Report:
-    """Validate what is accepted; the ontology and the reference data are its context."""
-    accepted = said.without("ontology", "shapes", *config.outside_default)
-    return validate(accepted, load_shapes(said.only("shapes")), context=said.only("ontology"))
+def _in_place(base: str, path: Path, published: Dataset) -> Dataset:
+    """Read files, giving each the graph of the published file at the same place, if there is one."""
+    root = path if path.is_dir() else path.parent
+    return merged(*(load_as(file, base, _place(base, file, root, published)) for file in source_files(path)))
+
+
+def _place(base: str, file: Path, root: Path, published: Dataset) -> str:
+    """The graph of a published file whose path ends as this one's does, else one named after the file."""
+    parts = file.absolute().parts
+    for start in range(1, len(parts)):
+        graph = graph_iri(base, PurePath(*parts[start:]))
+        if graph in published.files:
+            return graph
+    return graph_iri(base, file.relative_to(root))

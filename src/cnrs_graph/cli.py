@@ -1,0 +1,422 @@
+"""Read options, call one function, print, choose an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnrs_graph import errors
+
+if TYPE_CHECKING:
+    from cnrs_graph.config import Config
+    from cnrs_graph.publication import Publication
+    from cnrs_graph.store import Answer
+
+#: Exit codes by kind of error: the nearest class in an error's ancestry decides.
+EXIT: Mapping[type[BaseException], int] = {
+    errors.NonConformingDataError: 1,
+    errors.ConfigError: 2,
+    errors.UnknownQueryError: 2,
+    errors.ParameterError: 2,
+    errors.NotAcceptableError: 2,
+    errors.SourceError: 3,
+    errors.UnknownResourceError: 3,
+    errors.ShapesError: 4,
+    errors.QueryError: 4,
+    errors.QueryTimeoutError: 4,
+    errors.QueryMemoryError: 4,
+    errors.WorkerDiedError: 4,
+    errors.VacuousShapesError: 5,
+    errors.EndpointError: 6,
+}
+FINDINGS = 1
+OUR_MISTAKE = 70
+_STDIN = "-"
+
+_SEVERITIES = ("violation", "warning", "info")
+_LANGUAGES = ("en", "fr", "es")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is given back.
+
+    Source: the table of exit codes in docs/reference/cli.md.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+    except errors.CnrsGraphError as error:
+        print(f"cnrs-graph: {error}", file=sys.stderr)
+        return exit_code(error)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if options.debug:
+            traceback.print_exc()
+        print(
+            f"cnrs-graph: our mistake: {type(error).__name__}: {error}; "
+            "run again with --debug and report the trace",
+            file=sys.stderr,
+        )
+        return OUR_MISTAKE
+    return code
+
+
+def exit_code(error: errors.CnrsGraphError) -> int:
+    """The exit code of an error: that of the nearest class in its ancestry."""
+    return next((EXIT[kind] for kind in type(error).__mro__ if kind in EXIT), OUR_MISTAKE)
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Hold data against shapes, and print the findings."""
+    from cnrs_graph import publication, reports
+    from cnrs_graph.validation import Severity, explain, load_shapes, vacuous
+    from cnrs_graph.validation import validate as hold
+
+    config = _config(options)
+    said, shapes_said, context = publication.to_validate(
+        config, [_input(path) for path in options.path], [Path(path) for path in options.shapes]
+    )
+    shapes = load_shapes(shapes_said)
+    for warning in shapes.warnings:
+        _tell(options, f"shapes: {warning}")
+    if options.explain:
+        _write(options, reports.explanation_text(explain(shapes, options.explain), options.lang).encode())
+        return 0
+    report = hold(said, shapes, context=context, language=options.lang)
+    if options.shapes:
+        for empty in vacuous(shapes, said, context=context):
+            _tell(options, f"shapes: {empty}")
+    _write(options, reports.report_bytes(report, options.format, options.lang))
+    refused = report.at_least(Severity[options.fail_on.upper()])
+    _tell(options, reports.summary(report, len(said.quads), bool(refused), options.fail_on))
+    return FINDINGS if refused else 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Publish on the web until stopped."""
+    import uvicorn
+
+    from cnrs_graph.config import changed
+    from cnrs_graph.publication import build
+    from cnrs_graph.web import create_app
+
+    config = changed(
+        _config(options),
+        data=tuple(Path(path) for path in options.path) or None,
+        base=options.base,
+        public_url=options.public_url,
+        workers=options.workers,
+    )
+    published = build(config, validated=not options.no_validate)
+    statements = len(published.said.quads) + len(published.inferred)
+    _tell(options, f"{statements} statements; serving them on http://{options.host}:{options.port}/")
+    uvicorn.run(
+        create_app(published, config),
+        host=options.host,
+        port=options.port,
+        log_level="warning" if options.quiet else "info",
+        server_header=False,
+        # Addresses come from the configuration, never from what a request says of itself.
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+    return 0
+
+
+def query(options: argparse.Namespace) -> int:
+    """Run a saved query, a file or standard input, and print the answer."""
+    from cnrs_graph.answers import table
+    from cnrs_graph.queries import Catalogue
+
+    config = _config(options)
+    if options.list:
+        for name, saved in Catalogue(config.queries).items():
+            print(f"{name}  {saved.summary}")
+        return 0
+    if options.name is None:
+        raise errors.ConfigError(
+            "name a query, a file or - for standard input; `query --list` names the saved ones"
+        )
+    text = _query_text(options.name, config, _parameters(options.name, options.param))
+    answer = _ask(text, config, options.endpoint)
+    if options.format == "table":
+        print(table(answer, base=config.base))
+    else:
+        sys.stdout.buffer.write(_answer_bytes(answer, options.format))
+    return 0
+
+
+def describe(options: argparse.Namespace) -> int:
+    """Print what is said about one thing."""
+    from cnrs_graph.descriptions import build_index, describe, document, find
+    from cnrs_graph.formats import GRAPH_FORMATS, by_name
+    from cnrs_graph.representations import description_text, graph_bytes
+
+    published = _publication(options)
+    index = build_index(published.said, published.inferred, outside=published.outside_default)
+    description = describe(index, find(index, options.thing))
+    if options.format == "text":
+        print(description_text(index, description, language=options.lang))
+        return 0
+    chosen = by_name(options.format, GRAPH_FORMATS)
+    if chosen is None:
+        raise errors.NotAcceptableError(options.format, ["text", *(each.name for each in GRAPH_FORMATS)])
+    sys.stdout.buffer.write(graph_bytes(document(index, description), chosen, base=published.base))
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------- helpers
+
+
+def _config(options: argparse.Namespace) -> Config:
+    """The settings: of --config, of a publication file in the folder that is served, or the shipped ones."""
+    from cnrs_graph.config import read_config
+
+    paths: list[str] = getattr(options, "path", [])
+    own = Path(paths[0]) / "publication.toml" if len(paths) == 1 and paths[0] != _STDIN else None
+    if options.config:
+        return read_config(Path(options.config))
+    return read_config(own if own is not None and own.is_file() else None)
+
+
+def _publication(options: argparse.Namespace) -> Publication:
+    from cnrs_graph.publication import build
+
+    return build(_config(options), validated=False)
+
+
+def _input(path: str) -> Path:
+    """A path to read; standard input is kept in a file of its own, so that findings have a place."""
+    if path != _STDIN:
+        return Path(path)
+    return Path("/dev/stdin")
+
+
+def _parameters(name: str, given: Iterable[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise errors.ParameterError(name, each, "write it as name=value")
+        values[key] = value
+    return values
+
+
+def _query_text(name: str, config: Config, values: Mapping[str, str]) -> str:
+    """The text to run: standard input, a file, or a saved query with its parameters bound."""
+    from cnrs_graph.queries import Catalogue, inspect, read_query
+
+    if name == _STDIN or Path(name).suffix == ".rq" or Path(name).is_file():
+        if values:
+            return read_query(Path(name)).bind(values)
+        try:
+            text = sys.stdin.read() if name == _STDIN else Path(name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise errors.SourceError(errors.Place(Path(name)), error.strerror or str(error)) from error
+        inspect(text)
+        return text
+    return Catalogue(config.queries)[name].bind(values)
+
+
+def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
+    """Answer a query from the published data, in a process that may be stopped, or at an endpoint."""
+    from cnrs_graph.publication import build
+    from cnrs_graph.queries import inspect, refuse_reaching_out
+    from cnrs_graph.store import RemoteStore
+
+    if endpoint:
+        return RemoteStore(endpoint, timeout_seconds=config.query_seconds).query(text)
+    import asyncio
+
+    from cnrs_graph.workers import Pool
+
+    published = build(config, validated=False)
+    refuse_reaching_out(inspect(text), published.named_graphs())
+
+    async def ask() -> Answer:
+        pool = Pool(size=1, timeout_seconds=config.query_seconds, memory_bytes=config.query_memory_bytes)
+        async with pool:
+            await pool.start(published.nquads(), published.default_graphs())
+            return await pool.run(text)
+
+    return asyncio.run(ask())
+
+
+def _answer_bytes(answer: Answer, name: str) -> bytes:
+    from cnrs_graph.answers import ANSWER_FORMATS, answer_bytes
+    from cnrs_graph.formats import by_name
+
+    offered = ANSWER_FORMATS[answer.form]
+    chosen = by_name(name, offered)
+    if chosen is None:
+        raise errors.NotAcceptableError(name, ["table", *(each.name for each in offered)])
+    return answer_bytes(answer, chosen)
+
+
+def _write(options: argparse.Namespace, body: bytes) -> None:
+    """Put results on standard output, or into the file that was named."""
+    if options.output is None:
+        sys.stdout.buffer.write(body)
+        return
+    try:
+        Path(options.output).write_bytes(body)
+    except OSError as error:
+        raise errors.ConfigError(f"--output {options.output}: {error.strerror}") from error
+
+
+def _tell(options: argparse.Namespace, message: str) -> None:
+    if not options.quiet:
+        print(message, file=sys.stderr)
+
+
+# ------------------------------------------------------------------------------------------------- options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cnrs-graph",
+        description="Publish, query and validate linked data about research cooperation.",
+        epilog="exit codes: 0 done, 1 findings, 2 usage, 3 input unreadable, 4 shapes or query broken, "
+        "5 nothing was checked, 6 a remote endpoint failed, 70 our mistake",
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and leave")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_validate(commands)
+    _add_serve(commands)
+    _add_query(commands)
+    _add_describe(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Print the version, read only when it is asked for."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(nargs=0, **settings)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from cnrs_graph import __version__
+
+        print(f"cnrs-graph {__version__}")
+        parser.exit()
+
+
+def _command(
+    commands: Any, name: str, function: Callable[[argparse.Namespace], int], example: str
+) -> argparse.ArgumentParser:
+    summary = (function.__doc__ or "").rstrip(".")
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:],
+        description=f"{summary}.",
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--config", metavar="FILE", help="settings of another publication (publication.toml)"
+    )
+    command.add_argument("--quiet", action="store_true", help="print results only")
+    command.add_argument("--debug", action="store_true", help="print the trace of our own mistakes")
+    command.set_defaults(command=function)
+    return command
+
+
+def _add_validate(commands: Any) -> None:
+    command = _command(
+        commands, "validate", validate, "cnrs-graph validate data/ --fail-on warning --lang fr"
+    )
+    command.add_argument(
+        "path", nargs="*", help="files or folders; - is standard input; none: the shipped data"
+    )
+    command.add_argument(
+        "--shapes",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="use exactly these shapes (may be repeated)",
+    )
+    command.add_argument("--format", choices=("text", "json", "turtle"), default="text", help="default: text")
+    command.add_argument(
+        "--fail-on",
+        choices=_SEVERITIES,
+        default="violation",
+        help="from which severity to exit 1 (default: violation)",
+    )
+    command.add_argument(
+        "--lang", choices=_LANGUAGES, default="en", help="language of messages (default: en)"
+    )
+    command.add_argument("--explain", metavar="RULE", help="say what a rule asks and why, and leave")
+    command.add_argument("--output", metavar="FILE", help="write the results there")
+
+
+def _add_serve(commands: Any) -> None:
+    command = _command(commands, "serve", serve, "cnrs-graph serve --port 8000")
+    command.add_argument(
+        "path", nargs="*", help="data to publish instead of the shipped, or a folder with publication.toml"
+    )
+    command.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    command.add_argument("--port", type=int, default=8000, help="default: 8000")
+    command.add_argument("--workers", type=int, metavar="N", help="queries answered at the same time")
+    command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
+    command.add_argument(
+        "--public-url", metavar="URL", help="where the server is reached, with its path prefix"
+    )
+    command.add_argument("--no-validate", action="store_true", help="publish without validating first")
+
+
+def _add_query(commands: Any) -> None:
+    command = _command(
+        commands,
+        "query",
+        query,
+        "cnrs-graph query cq-b1-laboratories --param country=id/country/can --format csv",
+    )
+    command.add_argument(
+        "name", nargs="?", metavar="NAME|FILE|-", help="a saved query, a file, or standard input"
+    )
+    command.add_argument("--list", action="store_true", help="name the saved queries")
+    command.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="name=value",
+        help="a parameter of the query (may be repeated)",
+    )
+    command.add_argument(
+        "--format",
+        default="table",
+        metavar="FORMAT",
+        help="table, csv, tsv, json, xml; turtle, ntriples, jsonld, rdfxml",
+    )
+    command.add_argument("--endpoint", metavar="URL", help="ask this SPARQL endpoint instead")
+
+
+def _add_describe(commands: Any) -> None:
+    command = _command(commands, "describe", describe, "cnrs-graph describe LN2 --format turtle")
+    command.add_argument("thing", metavar="THING", help="an IRI, a CURIE, a slug or a name")
+    command.add_argument(
+        "--format",
+        default="text",
+        metavar="FORMAT",
+        help="text, turtle, ntriples, jsonld, rdfxml, trig, nquads",
+    )
+    command.add_argument("--lang", choices=_LANGUAGES, default="en", help="language of names (default: en)")

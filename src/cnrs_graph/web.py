@@ -1,0 +1,344 @@
+"""FastAPI around `site` and the SPARQL protocol."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from anyio import to_thread
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cnrs_graph import __version__
+from cnrs_graph.config import Config
+from cnrs_graph.errors import (
+    CnrsGraphError,
+    MethodNotAllowedError,
+    RefusedQueryError,
+    TooLargeError,
+)
+from cnrs_graph.formats import (
+    GRAPH_FORMATS,
+    JSON_RESULTS,
+    NTRIPLES,
+    PAGE,
+    RESULT_FORMATS,
+    XML_RESULTS,
+    Format,
+    negotiate,
+)
+from cnrs_graph.protocol import QueryRequest, read_get, read_post
+from cnrs_graph.publication import Publication
+from cnrs_graph.queries import QueryFacts, inspect, refuse_reaching_out
+from cnrs_graph.site import Reply, failure, query_form, query_results, reply, service_description
+from cnrs_graph.workers import Pool, RunningAnswer
+
+_LOG = logging.getLogger(__name__)
+
+_READ = ("GET", "HEAD", "OPTIONS")
+_TRIPLE_FORMATS = tuple(each for each in GRAPH_FORMATS if not each.keeps_graphs)
+#: What each query form can be answered in, the first for who accepts anything.
+OFFERED: Mapping[str, tuple[Format, ...]] = {
+    "SELECT": (*RESULT_FORMATS, PAGE),
+    "ASK": (JSON_RESULTS, XML_RESULTS, PAGE),
+    "CONSTRUCT": (*_TRIPLE_FORMATS, PAGE),
+    "DESCRIBE": (*_TRIPLE_FORMATS, PAGE),
+}
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link, Location, Content-Location, Retry-After",
+}
+#: A query longer than this is parsed in a thread, so that others do not wait for it.
+_SHORT_QUERY = 4_000
+#: A page of results shows so many bytes of them; the whole answer is in the other formats.
+_PAGE_BYTES = 400_000
+
+
+@dataclass(frozen=True)
+class Door:
+    """What every request needs: the publication, the settings, the processes that answer queries."""
+
+    publication: Publication
+    config: Config
+    pool: Pool
+
+
+def create_app(publication: Publication, config: Config) -> ASGIApp:
+    """Put a publication on the web.
+
+    Source: docs/reference/http.md for addresses and statuses; SPARQL 1.1 Protocol for /sparql.
+    """
+    pool = Pool(
+        size=config.workers,
+        timeout_seconds=config.query_seconds,
+        memory_bytes=config.query_memory_bytes,
+        queue_length=config.queue,
+    )
+    door = Door(publication, config, pool)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with pool:
+            await pool.start(publication.nquads(), publication.default_graphs())
+            yield
+
+    app = FastAPI(
+        title=next(iter(publication.title.values()), "linked data"),
+        version=__version__,
+        description="Query by SPARQL, fetch things by their IRIs.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    _add_sparql(app, door)
+    _add_status(app, door)
+    _add_pages(app, door)
+    app.add_exception_handler(Exception, _mishap(door))
+    return HeadAsGet(WithoutPrefix(app, urlsplit(publication.public_url).path))
+
+
+def _add_sparql(app: FastAPI, door: Door) -> None:
+    @app.get("/sparql", tags=["SPARQL"], summary="Answer a SPARQL query", response_class=Response)
+    async def sparql_get(
+        request: Request,
+        query: Annotated[str | None, Query(description="a SPARQL 1.1 query")] = None,  # noqa: ARG001 - for OpenAPI
+    ) -> Response:
+        return await _sparql(door, request, lambda: read_get(_query_string(request)))
+
+    @app.post("/sparql", tags=["SPARQL"], summary="Answer a SPARQL query", response_class=Response)
+    async def sparql_post(request: Request) -> Response:
+        try:
+            body = await _body(request, door.config.body_bytes)
+        except CnrsGraphError as error:
+            return _failed(door, request, error)
+        content_type = request.headers.get("content-type", "")
+        return await _sparql(door, request, lambda: read_post(_query_string(request), content_type, body))
+
+
+def _add_status(app: FastAPI, door: Door) -> None:
+    @app.get("/health", tags=["operation"], summary="Whether the server lives, and its limits")
+    async def health() -> JSONResponse:
+        config = door.config
+        limits = {
+            "query_seconds": config.query_seconds,
+            "query_memory_bytes": config.query_memory_bytes,
+            "body_bytes": config.body_bytes,
+            "workers": config.workers,
+            "queue": config.queue,
+        }
+        waiting = {"waiting": door.pool.waiting, "walls": list(door.pool.walls)}
+        return JSONResponse(
+            {"status": "ok", "version": __version__, "limits": limits, **waiting}, headers=_CORS
+        )
+
+    @app.get("/ready", tags=["operation"], summary="Whether a query is answered")
+    async def ready(request: Request) -> Response:
+        try:
+            answer = await door.pool.run("ASK {}", timeout_seconds=5)
+        except CnrsGraphError as error:
+            return _failed(door, request, error)
+        return JSONResponse({"status": "ready" if answer.verdict() else "not ready"}, headers=_CORS)
+
+
+def _add_pages(app: FastAPI, door: Door) -> None:
+    @app.api_route("/{path:path}", methods=["GET"], include_in_schema=False)
+    def anything(request: Request) -> Response:
+        headers = request.headers
+        return _response(
+            reply(
+                door.publication,
+                _raw_path(request),
+                accept=headers.get("accept"),
+                accept_language=headers.get("accept-language"),
+                if_none_match=headers.get("if-none-match"),
+                query=_query_string(request),
+            )
+        )
+
+    @app.api_route("/{path:path}", methods=["OPTIONS"], include_in_schema=False)
+    def options(request: Request) -> Response:
+        allowed = [*_READ, "POST"] if request.url.path == "/sparql" else list(_READ)
+        preflight = {
+            "Allow": ", ".join(allowed),
+            "Access-Control-Allow-Methods": ", ".join(allowed),
+            "Access-Control-Allow-Headers": "Accept, Accept-Language, Content-Type, If-None-Match",
+            "Access-Control-Max-Age": "86400",
+        }
+        return Response(status_code=204, headers={**_CORS, **preflight})
+
+    @app.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    def other(request: Request) -> Response:
+        allowed = (*_READ, "POST") if request.url.path == "/sparql" else _READ
+        return _failed(door, request, MethodNotAllowedError(request.method, allowed))
+
+
+async def _sparql(door: Door, request: Request, read: Any) -> Response:
+    """Answer one request to /sparql, errors included."""
+    try:
+        asked: QueryRequest = read()
+        if asked.query is None:
+            return _about_service(door, request)
+        return await _answer(door, request, asked.query, asked)
+    except CnrsGraphError as error:
+        return _failed(door, request, error)
+
+
+def _about_service(door: Door, request: Request) -> Response:
+    """No query: the service describes itself, to people as a form."""
+    accept = request.headers.get("accept")
+    chosen = negotiate(accept, (*GRAPH_FORMATS, PAGE))
+    if chosen is PAGE:
+        return _response(query_form(door.publication))
+    return _response(
+        service_description(
+            door.publication,
+            chosen,
+            limits={"seconds": door.config.query_seconds, "bytes": door.config.query_memory_bytes},
+            if_none_match=request.headers.get("if-none-match"),
+        )
+    )
+
+
+async def _answer(door: Door, request: Request, query: str, asked: QueryRequest) -> Response:
+    """Refuse what would leave the process, then run the query and stream its answer."""
+    facts = await to_thread.run_sync(inspect, query) if len(query) > _SHORT_QUERY else inspect(query)
+    _refuse_foreign_graphs(door.publication, facts, asked)
+    chosen = negotiate(request.headers.get("accept"), OFFERED[facts.form])
+    dataset = bool(asked.default_graphs or asked.named_graphs)
+    running = await door.pool.answer(
+        query,
+        results=JSON_RESULTS if chosen is PAGE else chosen,
+        graphs=NTRIPLES if chosen is PAGE else chosen,
+        default_graphs=asked.default_graphs if dataset else None,
+        named_graphs=asked.named_graphs if dataset else None,
+    )
+    if chosen is PAGE:
+        return await _page_of(door, query, running)
+    headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(_chunks(running), media_type=chosen.content_type, headers=headers)
+
+
+def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: QueryRequest) -> None:
+    """Raise RefusedQueryError for SERVICE and for graphs that are not held here: nothing is fetched."""
+    known = publication.named_graphs()
+    refuse_reaching_out(facts, known)
+    for graph in (*asked.default_graphs, *asked.named_graphs):
+        if graph not in known:
+            raise RefusedQueryError(
+                f"there is no graph <{graph}> here, and none is fetched",
+                hint="SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } } names the graphs that are",
+            )
+
+
+async def _chunks(running: RunningAnswer) -> AsyncIterator[bytes]:
+    """The bytes of an answer; a failure after the first ends the connection, so that no cut body is whole."""
+    async with running:
+        async for chunk in running:
+            yield chunk
+
+
+async def _page_of(door: Door, query: str, running: RunningAnswer) -> Response:
+    """The first part of an answer as a page."""
+    body = bytearray()
+    async with running:
+        async for chunk in running:
+            body += chunk
+            if len(body) > _PAGE_BYTES:
+                return _response(query_results(door.publication, query, running.form, None))
+    return _response(query_results(door.publication, query, running.form, bytes(body)))
+
+
+async def _body(request: Request, limit_bytes: int) -> bytes:
+    """The request body.
+
+    Raises: TooLargeError as soon as it is larger than the limit.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise TooLargeError(limit_bytes)
+    return bytes(body)
+
+
+def _failed(door: Door, request: Request, error: CnrsGraphError) -> Response:
+    return _response(failure(door.publication, error, accept=request.headers.get("accept")))
+
+
+def _mishap(door: Door) -> Any:
+    """Our own mistakes: a short message for the caller, the trace for the log."""
+
+    async def handler(request: Request, error: Exception) -> Response:
+        _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return _response(failure(door.publication, error, accept=request.headers.get("accept")))
+
+    return handler
+
+
+def _response(answer: Reply) -> Response:
+    response = Response(answer.body, status_code=answer.status)
+    response.raw_headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
+    ]
+    if answer.status != 304:
+        response.headers["content-length"] = str(len(answer.body))
+    return response
+
+
+def _query_string(request: Request) -> str:
+    raw: bytes = request.scope["query_string"]
+    return raw.decode("latin-1")
+
+
+def _raw_path(request: Request) -> str:
+    """The path as it was sent, escapes untouched."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return raw.partition(b"?")[0].decode("latin-1")
+
+
+class HeadAsGet:
+    """Answer HEAD as GET would be answered, body left out.
+
+    Source: RFC 9110, section 9.3.2.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
+
+
+class WithoutPrefix:
+    """Take the path prefix off under which the site is published; a proxy may have done so already."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        prefix = self._prefix
+        if scope["type"] == "http" and prefix and f"{scope['path']}/".startswith(f"{prefix}/"):
+            raw: bytes = scope.get("raw_path") or scope["path"].encode()
+            scope = {
+                **scope,
+                "path": scope["path"][len(prefix) :] or "/",
+                "raw_path": raw[len(prefix.encode()) :] or b"/",
+            }
+        await self._app(scope, receive, send)
