@@ -127,7 +127,7 @@ class LocalStore:
     def query(self, text: str) -> Answer:
         """Answer a query here and now; FROM and FROM NAMED replace the default graph.
 
-        Raises: QueryError, with line and column where the engine gives them.
+        Raises: QueryError, with the engine's line and column if it gives them.
         """
         # The engine's iterators must not leave the thread that made them,
         # so the answer is finished here, before anybody can see it.
@@ -246,6 +246,8 @@ class RemoteStore:
 
 def unreadable(message: str) -> QueryError:
     """The engine's complaint about a query as an error of ours, with its line and column.
+
+    The place may be a few letters late: the engine reads the length of a keyword ahead.
 
     >>> str(unreadable("error at 1:7: expected one of ..."))
     'line 1, column 7: expected one of ...'
