@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors"},
     {"terms", "formats"},
-    {"dataset", "queries", "places", "protocol"},
+    {"dataset", "queries", "places", "protocol", "shapes"},
     {"reasoning", "validation", "store"},
     {"descriptions", "representations", "pages", "config", "zygote", "workers"},
     {"publication"},

@@ -79,8 +79,8 @@ def locate(text: str, *, base: str = "", subjects: Iterable[Term] | None = None)
     reader = _Reader(base)
     wanted = None if subjects is None else frozenset(subjects)
     lines = _Lines(text)
-    for kind, token, start in _tokens(text):
-        reader.read(kind, token, start)
+    for kind, token_text, start in _tokens(text):
+        reader.read(kind, token_text, start)
         for subject, predicate, value, place in reader.found:
             if wanted is None or subject in wanted:
                 yield Located(subject, predicate, value, *lines.at(place))
@@ -181,47 +181,47 @@ class _Reader:
     literal: tuple[str, int, bool] | None = None
     terms: dict[str, ox.NamedNode] = field(default_factory=dict)
 
-    def read(self, kind: str, token: str, start: int) -> None:
-        """Take in one token."""
-        if self.literal is not None and self._finished_literal(kind, token):
+    def read(self, kind: str, text: str, start: int) -> None:
+        """Take in one text."""
+        if self.literal is not None and self._finished_literal(kind, text):
             return
         if self.directive:
-            self._declare(kind, token)
+            self._declare(kind, text)
         elif kind == "mark":
-            self._punctuate(token, start)
+            self._punctuate(text, start)
         elif kind == "directive":
-            self.directive = [token]
+            self.directive = [text]
         elif kind == "string":
-            self.literal = (_string(token), start, False)
+            self.literal = (_string(text), start, False)
         elif kind == "word":
-            self._word(token, start)
+            self._word(text, start)
         else:
-            self._term(self._single(kind, token, start), start)
+            self._term(self._single(kind, text, start), start)
 
-    def _finished_literal(self, kind: str, token: str) -> bool:
+    def _finished_literal(self, kind: str, text: str) -> bool:
         """Take language tag or datatype into the literal just read; True when the token belonged to it."""
         if self.literal is None:
             return False
-        text, start, is_typed = self.literal
+        value, start, is_typed = self.literal
         if kind == "datatype":
-            self.literal = (text, start, True)
+            self.literal = (value, start, True)
             return True
         self.literal = None
         if is_typed:
-            self._term(ox.Literal(text, datatype=self._iri(kind, token, start)), start)
+            self._term(ox.Literal(value, datatype=self._iri(kind, text, start)), start)
         elif kind == "language":
-            self._term(ox.Literal(text, language=token[1:]), start)
+            self._term(ox.Literal(value, language=text[1:]), start)
         else:
-            self._term(ox.Literal(text), start)
+            self._term(ox.Literal(value), start)
         return is_typed or kind == "language"
 
-    def _declare(self, kind: str, token: str) -> None:
-        """Read on in a directive: `@prefix p: <iri> .`, `@base <iri> .`, and the two of SPARQL without dot."""
+    def _declare(self, kind: str, text: str) -> None:
+        """Read on in a directive: `@prefix p: <iri> .`, `@base <iri> .`, or those of SPARQL, without dot."""
         word = self.directive[0]
         if kind == "name":
-            self.directive.append(token[:-1])
+            self.directive.append(text[:-1])
         elif kind == "iri":
-            iri = self._resolve(_unescape(token[1:-1]))
+            iri = self._resolve(_unescape(text[1:-1]))
             if word.lower().endswith("base"):
                 self.base = iri
             else:
@@ -232,36 +232,36 @@ class _Reader:
         else:
             self.directive = []
 
-    def _word(self, token: str, start: int) -> None:
+    def _word(self, text: str, start: int) -> None:
         frame = self.frames[-1]
-        if token in _TYPED_WORDS and frame.awaits == "object":
-            self._term(_TYPED_WORDS[token], start)
-        elif token == "a" and frame.awaits == "verb":
+        if text in _TYPED_WORDS and frame.awaits == "object":
+            self._term(_TYPED_WORDS[text], start)
+        elif text == "a" and frame.awaits == "verb":
             self._term(_TYPE, start)
-        elif frame.awaits == "subject" and token.lower() in ("prefix", "base"):
-            self.directive = [token]
-        elif frame.awaits != "subject" or token.lower() != "graph":
-            raise ValueError(f"{token!r} is not expected at offset {start}")
+        elif frame.awaits == "subject" and text.lower() in ("prefix", "base"):
+            self.directive = [text]
+        elif frame.awaits != "subject" or text.lower() != "graph":
+            raise ValueError(f"{text!r} is not expected at offset {start}")
 
-    def _single(self, kind: str, token: str, start: int) -> Term:
+    def _single(self, kind: str, text: str, start: int) -> Term:
         if kind == "blank":
-            return ox.BlankNode(token[2:])
+            return ox.BlankNode(text[2:])
         if kind == "number":
-            name = "double" if "e" in token.lower() else "decimal" if "." in token else "integer"
-            return ox.Literal(token, datatype=ox.NamedNode(_XSD + name))
-        return self._iri(kind, token, start)
+            name = "double" if "e" in text.lower() else "decimal" if "." in text else "integer"
+            return ox.Literal(text, datatype=ox.NamedNode(_XSD + name))
+        return self._iri(kind, text, start)
 
-    def _iri(self, kind: str, token: str, start: int) -> ox.NamedNode:
-        known = self.terms.get(token)
+    def _iri(self, kind: str, text: str, start: int) -> ox.NamedNode:
+        known = self.terms.get(text)
         if known is None:
             if kind == "iri":
-                known = ox.NamedNode(self._resolve(_unescape(token[1:-1])))
+                known = ox.NamedNode(self._resolve(_unescape(text[1:-1])))
             else:
-                prefix, _, local = token.partition(":")
+                prefix, _, local = text.partition(":")
                 if kind != "name" or prefix not in self.prefixes:
-                    raise ValueError(f"{token!r} is not expected at offset {start}")
+                    raise ValueError(f"{text!r} is not expected at offset {start}")
                 known = ox.NamedNode(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local))
-            self.terms[token] = known
+            self.terms[text] = known
         return known
 
     def _resolve(self, iri: str) -> str:
@@ -298,26 +298,26 @@ class _Reader:
         frame.subject = node
         self.found.extend(((node, None, None, start), (node, _FIRST, term, start)))
 
-    def _punctuate(self, token: str, start: int) -> None:
+    def _punctuate(self, text: str, start: int) -> None:
         frame = self.frames[-1]
-        if token == ",":
+        if text == ",":
             frame.awaits = "object"
-        elif token == ";":
+        elif text == ";":
             frame.awaits = "verb"
-        elif token in ".{}":
+        elif text in ".{}":
             frame.subject, frame.awaits = None, "subject"
-        elif token == "[":
+        elif text == "[":
             self.frames.append(_Frame("[", start, ox.BlankNode(), start, awaits="verb"))
-        elif token == "(":
+        elif text == "(":
             self.frames.append(_Frame("(", start))
         else:
-            self._close(token, start)
+            self._close(text, start)
 
-    def _close(self, token: str, start: int) -> None:
+    def _close(self, text: str, start: int) -> None:
         frame = self.frames.pop()
-        if frame.opener + token not in ("[]", "()"):
-            raise ValueError(f"{token!r} is not expected at offset {start}")
-        if token == "]" and frame.subject is not None:
+        if frame.opener + text not in ("[]", "()"):
+            raise ValueError(f"{text!r} is not expected at offset {start}")
+        if text == "]" and frame.subject is not None:
             self._term(frame.subject, frame.start)
         elif frame.head is None or frame.subject is None:
             self._term(_NIL, frame.start)
@@ -351,9 +351,9 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
         raise ValueError(f"{text[end : end + 20]!r} is not RDF 1.1, at offset {end}")
 
 
-def _string(token: str) -> str:
-    quotes = 3 if len(token) >= 6 and token[:3] in ('"""', "'''") else 1
-    return _unescape(token[quotes:-quotes])
+def _string(text: str) -> str:
+    quotes = 3 if len(text) >= 6 and text[:3] in ('"""', "'''") else 1
+    return _unescape(text[quotes:-quotes])
 
 
 def _unescape(text: str) -> str:
@@ -368,7 +368,7 @@ def _unescape(text: str) -> str:
 def _blank_names(quads: Iterable[ox.Quad], located: Iterable[Located]) -> dict[Term, Term]:
     """Match the blank nodes of files to those of quads by what is said about them.
 
-    Two that cannot be told apart by five steps around them get the same name, which is good enough for a place.
+    Two that cannot be told apart within five steps get the same name, which is good enough for a place.
     """
     ours = _signatures((quad.subject, quad.predicate, quad.object) for quad in quads)
     theirs = _signatures(

@@ -1,4 +1,4 @@
-"""Does the data keep the promises the shapes make?"""
+"""Whether the data keeps the promises that the shapes make."""
 
 from __future__ import annotations
 
@@ -10,13 +10,34 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import pyoxigraph as ox
 
 from cnrs_graph.dataset import Dataset, graph_of, merged
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError, suggestion
-from cnrs_graph.places import find, index
+from cnrs_graph.places import find, index, place_of
+from cnrs_graph.shapes import (
+    blank_triples,
+    default_messages,
+    first_steps,
+    first_value,
+    iri,
+    is_blank,
+    is_iri,
+    mistakes,
+    path_text,
+    rule_of,
+    shape_iri,
+    shape_nodes,
+    shapes_above,
+    shapes_below,
+    shown,
+    targets_of,
+    texts_of,
+    turtle_of,
+    without_effect,
+)
 from cnrs_graph.terms import (
     PREFIXES,
     Term,
@@ -33,59 +54,8 @@ _SKOS, _DCTERMS = PREFIXES["skos"], PREFIXES["dcterms"]
 _TYPE = ox.NamedNode(f"{_RDF}type")
 _NAMES = (f"{_SKOS}prefLabel", f"{_RDFS}label", f"{_DCTERMS}title", f"{_SH}name")
 _DESCRIPTIONS = (f"{_SKOS}definition", f"{_DCTERMS}description", f"{_SH}description", f"{_RDFS}comment")
-_TARGETS = ("targetClass", "targetNode", "targetSubjectsOf", "targetObjectsOf", "target")
-#: From a shape to the shapes it is made of.
-_PARTS = ("property", "node", "not", "qualifiedValueShape")
-_PART_LISTS = ("and", "or", "xone")
-#: What a shape may say in the SHACL namespace and the engine does not carry out.
-_NOT_CARRIED_OUT = frozenset(("target", "rule", "expression", "js", "values", "sparqlFunction"))
 #: Between what a message is and its text; see `_with_marked_messages`.
 _MARK = "\x1f"
-
-#: Our own words for Core constraints without message: the engine's are in English and their order varies.
-_WORDING: Mapping[str, tuple[str, str, str]] = {
-    "And": ("and", "does not conform to all of the shapes", "ne respecte pas toutes les formes"),
-    "Class": ("class", "is not a {}", "n'est pas un {}"),
-    "Closed": ("closed", "is not allowed here", "n'est pas admis ici"),
-    "Datatype": ("datatype", "is not a valid {}", "n'est pas un {} valide"),
-    "Disjoint": ("disjoint", "must differ from the values of {}", "doit différer des valeurs de {}"),
-    "Equals": ("equals", "must be the same as the values of {}", "doit être identique aux valeurs de {}"),
-    "HasValue": ("hasValue", "lacks the value {}", "n'a pas la valeur {}"),
-    "In": ("in", "is not one of {}", "n'est pas dans la liste {}"),
-    "LanguageIn": ("languageIn", "its language is not one of {}", "sa langue n'est pas dans la liste {}"),
-    "LessThan": ("lessThan", "is not less than {}", "n'est pas inférieur à {}"),
-    "LessThanOrEquals": ("lessThanOrEquals", "is more than {}", "est supérieur à {}"),
-    "MaxCount": ("maxCount", "allows at most {}", "admet au plus {}"),
-    "MaxExclusive": ("maxExclusive", "is not less than {}", "n'est pas inférieur à {}"),
-    "MaxInclusive": ("maxInclusive", "is more than {}", "est supérieur à {}"),
-    "MaxLength": ("maxLength", "is longer than {} characters", "a plus de {} caractères"),
-    "MinCount": ("minCount", "needs at least {}", "demande au moins {}"),
-    "MinExclusive": ("minExclusive", "is not more than {}", "n'est pas supérieur à {}"),
-    "MinInclusive": ("minInclusive", "is less than {}", "est inférieur à {}"),
-    "MinLength": ("minLength", "is shorter than {} characters", "a moins de {} caractères"),
-    "Node": ("node", "does not conform to {}", "ne respecte pas {}"),
-    "NodeKind": ("nodeKind", "is not a {}", "n'est pas un {}"),
-    "Not": ("not", "must not conform to {}", "ne doit pas respecter {}"),
-    "Or": ("or", "conforms to none of the shapes", "ne respecte aucune des formes"),
-    "Pattern": ("pattern", "does not match the pattern {}", "ne correspond pas au motif {}"),
-    "QualifiedMaxCount": (
-        "qualifiedMaxCount",
-        "allows at most {} of the given kind",
-        "admet au plus {} du genre demandé",
-    ),
-    "QualifiedMinCount": (
-        "qualifiedMinCount",
-        "needs at least {} of the given kind",
-        "demande au moins {} du genre demandé",
-    ),
-    "SPARQL": ("sparql", "breaks the rule of this shape", "enfreint la règle de cette forme"),
-    "UniqueLang": ("uniqueLang", "has several values in one language", "a plusieurs valeurs dans une langue"),
-    "Xone": (
-        "xone",
-        "does not conform to exactly one of the shapes",
-        "ne respecte pas exactement une des formes",
-    ),
-}
 
 
 class Severity(IntEnum):
@@ -189,8 +159,8 @@ def load_shapes(shapes: Dataset) -> Shapes:
     Raises: ShapesError naming the shape that cannot be used, and why.
     """
     graph = graph_of(shapes.quads)
-    _check(graph)
-    return Shapes(graph, shapes.files, tuple(_without_effect(graph)))
+    _check(shapes, graph)
+    return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))))
 
 
 def validate(
@@ -210,18 +180,19 @@ def validate(
     if not any(counts.values()):
         raise VacuousShapesError(_nothing_looked_at(shapes, said, counts))
     engine_report = _run(data, shapes)
-    return _report(engine_report, said, everything, shapes, counts, language)
+    return _report(engine_report, said, everything, shapes, _by_name(counts), language)
 
 
 def focus_nodes(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> Mapping[str, int]:
     """Count the nodes of the dataset that each shape with a target looks at, by shape."""
     everything = merged(dataset, context) if context is not None else dataset
-    return _counts(shapes, dataset, context, _data_graph(everything))
+    return _by_name(_counts(shapes, dataset, context, _data_graph(everything)))
 
 
 def vacuous(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> tuple[Vacuous, ...]:
     """Name the shapes that look at no node of the dataset, with what was probably meant."""
-    return tuple(_vacuous(shapes, dataset, focus_nodes(shapes, dataset, context=context)))
+    everything = merged(dataset, context) if context is not None else dataset
+    return tuple(_vacuous(shapes, dataset, _counts(shapes, dataset, context, _data_graph(everything))))
 
 
 def rules(shapes: Shapes) -> Mapping[str, str]:
@@ -229,10 +200,11 @@ def rules(shapes: Shapes) -> Mapping[str, str]:
     graph = shapes.graph
     owners = [
         node
-        for node in _shape_nodes(graph)
-        if _is_iri(node) and (_value(graph, node, f"{_DCTERMS}identifier") or not _above(graph, node))
+        for node in shape_nodes(graph)
+        if is_iri(node)
+        and (first_value(graph, node, f"{_DCTERMS}identifier") or not shapes_above(graph, node))
     ]
-    return dict(sorted((_rule(graph, node), str(node)) for node in reversed(owners)))
+    return dict(sorted((rule_of(graph, node), str(node)) for node in reversed(owners)))
 
 
 def explain(shapes: Shapes, rule: str) -> Explanation:
@@ -242,17 +214,17 @@ def explain(shapes: Shapes, rule: str) -> Explanation:
     """
     graph = shapes.graph
     node = _shape_called(shapes, rule)
-    parts = [node, *_below(graph, node)]
+    parts = [node, *shapes_below(graph, node)]
     return Explanation(
-        rule=_rule(graph, node),
+        rule=rule_of(graph, node),
         shape=str(node),
-        labels=_texts(graph, [node], _NAMES),
-        descriptions=_texts(graph, [node], _DESCRIPTIONS),
-        messages=_texts(graph, parts, (f"{_SH}message",)),
+        labels=texts_of(graph, [node], _NAMES),
+        descriptions=texts_of(graph, [node], _DESCRIPTIONS),
+        messages=texts_of(graph, parts, (f"{_SH}message",)),
         severity=max(_severity(graph, part) for part in parts),
-        targets=tuple(_targets(graph, node)),
-        sources=tuple(sorted(str(item) for item in graph.objects(node, _iri(f"{_DCTERMS}source")))),
-        turtle=_turtle(graph, parts),
+        targets=tuple(targets_of(graph, node)),
+        sources=tuple(sorted(str(item) for item in graph.objects(node, iri(f"{_DCTERMS}source")))),
+        turtle=turtle_of(graph, parts),
     )
 
 
@@ -285,7 +257,8 @@ def _run(data: Any, shapes: Shapes) -> Any:
         validator = Validator(
             DataGraph.from_rdflib(data), shacl_graph=_with_marked_messages(shapes.graph), options=options
         )
-        return validator.run()[1]
+        run: Any = validator.run
+        return run()[1]
     except (ReportableRuntimeError, NotImplementedError) as error:
         raise ShapesError(f"the shapes cannot be used: {_first_line(error)}") from error
 
@@ -327,7 +300,7 @@ def _with_marked_messages(graph: Any) -> Any:
     import rdflib
 
     copy = rdflib.Graph(bind_namespaces="none")
-    message, select = _iri(f"{_SH}message"), _iri(f"{_SH}select")
+    message, select = iri(f"{_SH}message"), iri(f"{_SH}select")
     for subject, predicate, value in graph:
         if predicate == message and isinstance(value, rdflib.Literal):
             owner = "constraint" if (subject, select, None) in graph else "shape"
@@ -351,7 +324,7 @@ def _teach_engine_to_fill_messages() -> None:
             values |= {name: value for name, value in named if value is not None}
         return re.sub(r"\{[?$](\w+)\}", lambda match: str(values.get(match[1], match[0])), message)
 
-    ConstraintComponent._format_sparql_based_result_message = fill
+    setattr(ConstraintComponent, "_format_sparql_based_result_message", fill)  # noqa: B010
 
 
 # The report -----------------------------------------------------------------------------------------------
@@ -369,7 +342,7 @@ def _report(
     mentioned = _mentioned(said)
     elsewhere = _mentioned(everything) - mentioned
     findings = []
-    for node in set(engine_report.objects(None, _iri(f"{_SH}result"))):
+    for node in set(engine_report.objects(None, iri(f"{_SH}result"))):
         finding = _finding(engine_report, node, shapes)
         if finding.focus not in elsewhere:
             findings.append(finding)
@@ -404,19 +377,19 @@ class _Finding:
 
 
 def _finding(report: Any, node: Any, shapes: Shapes) -> _Finding:
-    source = report.value(node, _iri(f"{_SH}sourceShape"))
-    path = report.value(node, _iri(f"{_SH}resultPath"))
-    value = report.value(node, _iri(f"{_SH}value"))
+    source = report.value(node, iri(f"{_SH}sourceShape"))
+    path = report.value(node, iri(f"{_SH}resultPath"))
+    value = report.value(node, iri(f"{_SH}value"))
     return _Finding(
         node=node,
-        focus=to_oxigraph(report.value(node, _iri(f"{_SH}focusNode"))),
-        path="" if path is None else str(path) if _is_iri(path) else _path_text(report, path),
-        steps=_first_steps(report, path),
-        severity=_severity_of(report.value(node, _iri(f"{_SH}resultSeverity"))),
+        focus=to_oxigraph(report.value(node, iri(f"{_SH}focusNode"))),
+        path="" if path is None else str(path) if is_iri(path) else path_text(report, path),
+        steps=first_steps(report, path),
+        severity=_severity_of(report.value(node, iri(f"{_SH}resultSeverity"))),
         messages=_messages(report, node, shapes),
         value=None if value is None else to_oxigraph(value),
-        shape=_shape_iri(shapes.graph, source),
-        rule=_rule(shapes.graph, source),
+        shape=shape_iri(shapes.graph, source),
+        rule=rule_of(shapes.graph, source),
     )
 
 
@@ -451,8 +424,9 @@ def _key(result: Result) -> tuple[Any, ...]:
 
 def _messages(report: Any, node: Any, shapes: Shapes) -> Mapping[str, str]:
     """The messages of a result by language: the constraint's, else the shape's, else ours."""
+    path, value = (report.value(node, iri(f"{_SH}{name}")) for name in ("resultPath", "value"))
     found: dict[str, dict[str, set[str]]] = {}
-    for literal in report.objects(node, _iri(f"{_SH}resultMessage")):
+    for literal in report.objects(node, iri(f"{_SH}resultMessage")):
         owner, mark, rest = str(literal).partition(_MARK)
         if mark:
             language, _, text = rest.partition(_MARK)
@@ -460,45 +434,13 @@ def _messages(report: Any, node: Any, shapes: Shapes) -> Mapping[str, str]:
     chosen = found.get("constraint") or found.get("shape")
     if chosen:
         return {language: " ".join(sorted(texts)) for language, texts in chosen.items()}
-    return _own_wording(report, node, shapes.graph)
-
-
-def _own_wording(report: Any, node: Any, graph: Any) -> Mapping[str, str]:
-    source = report.value(node, _iri(f"{_SH}sourceShape"))
-    component = local_name(str(report.value(node, _iri(f"{_SH}sourceConstraintComponent"))))
-    parameter, english, french = _WORDING.get(
-        component.removesuffix("ConstraintComponent"), _WORDING["SPARQL"]
+    return default_messages(
+        shapes.graph,
+        report.value(node, iri(f"{_SH}sourceShape")),
+        local_name(str(report.value(node, iri(f"{_SH}sourceConstraintComponent")))),
+        "" if path is None else path_text(report, path),
+        None if value is None else shown(value),
     )
-    path = report.value(node, _iri(f"{_SH}resultPath"))
-    value = report.value(node, _iri(f"{_SH}value"))
-    asked = _listed(graph, source, parameter)
-    about = (
-        ""
-        if path is None
-        else f"{_path_text(report, path)} " + ("" if value is None else f"{_shown(value)} ")
-    )
-    return {
-        "en": (about or "this node ") + english.format(asked),
-        "fr": (about or "ce nœud ") + french.format(asked),
-    }
-
-
-def _listed(graph: Any, shape: Any, parameter: str) -> str:
-    """The values a shape gives a constraint parameter, lists in their own order."""
-    shown: list[str] = []
-    for value in sorted(graph.objects(shape, _iri(f"{_SH}{parameter}")), key=str):
-        items = list(graph.items(value)) or [value]
-        shown += [_shown(item) for item in items]
-    return ", ".join(shown[:12]) + (f" … ({len(shown)})" if len(shown) > 12 else "")
-
-
-def _shown(node: Any) -> str:
-    if _is_iri(node):
-        return compact(str(node))
-    if not _is_literal(node):
-        return "[…]"
-    is_bare = re.fullmatch(r"[+-]?[0-9.]+|true|false", str(node)) and node.datatype is not None
-    return str(node) if is_bare else f'"{node}"'
 
 
 def _places(said: Dataset, findings: Iterable[_Finding]) -> Callable[[_Finding], Place | None]:
@@ -515,8 +457,8 @@ def _places(said: Dataset, findings: Iterable[_Finding]) -> Callable[[_Finding],
         value = finding.value if finding.value != finding.focus else None
         if not finding.steps:
             return find(located, finding.focus, None, value) or mention(finding.focus)
-        for iri, backward in finding.steps:
-            predicate = ox.NamedNode(iri)
+        for name, backward in finding.steps:
+            predicate = ox.NamedNode(name)
             if backward and value is not None:
                 return find(located, value, predicate, finding.focus)
             if not backward:
@@ -566,25 +508,26 @@ def _report_graph(report: Any, results: Iterable[tuple[Mapping[str, str], Any]],
     graph = rdflib.Graph(bind_namespaces="none")
     for prefix, namespace in PREFIXES.items():
         graph.bind(prefix, namespace)
-    root, names, count = rdflib.BNode("report"), {}, 0
+    root, count = rdflib.BNode("report"), 0
+    names: dict[Any, Any] = {}
 
     def fresh(node: Any) -> Any:
-        return names.setdefault(node, rdflib.BNode(f"n{len(names) + 1}")) if _is_blank(node) else node
+        return names.setdefault(node, rdflib.BNode(f"n{len(names) + 1}")) if is_blank(node) else node
 
-    graph.add((root, _iri(f"{_RDF}type"), _iri(f"{_SH}ValidationReport")))
+    graph.add((root, iri(f"{_RDF}type"), iri(f"{_SH}ValidationReport")))
     for messages, node in results:
         count += 1
-        graph.add((root, _iri(f"{_SH}result"), fresh(node)))
+        graph.add((root, iri(f"{_SH}result"), fresh(node)))
         waiting = [(node, messages)]
         while waiting:
             current, texts = waiting.pop()
             for triple in _result_triples(report, current, texts):
                 graph.add(tuple(fresh(term) for term in triple))
-            details = sorted(report.objects(current, _iri(f"{_SH}detail")), key=str)
+            details = sorted(report.objects(current, iri(f"{_SH}detail")), key=str)
             waiting += [(detail, _messages(report, detail, shapes)) for detail in details]
-    boolean = _iri(f"{PREFIXES['xsd']}boolean")
+    boolean = iri(f"{PREFIXES['xsd']}boolean")
     conforms = rdflib.Literal("false" if count else "true", datatype=boolean)
-    graph.add((root, _iri(f"{_SH}conforms"), conforms))
+    graph.add((root, iri(f"{_SH}conforms"), conforms))
     return graph
 
 
@@ -593,53 +536,46 @@ def _result_triples(report: Any, node: Any, messages: Mapping[str, str]) -> Iter
 
     for predicate, value in sorted(report.predicate_objects(node)):
         name = local_name(str(predicate))
-        if name == "resultMessage" or (name == "sourceConstraint" and _is_blank(value)):
+        if name == "resultMessage" or (name == "sourceConstraint" and is_blank(value)):
             continue
         yield node, predicate, value
-        if name == "resultPath" and _is_blank(value):
-            yield from _blank_triples(report, value)
+        if name == "resultPath" and is_blank(value):
+            yield from blank_triples(report, value)
     for language, text in messages.items():
-        yield node, _iri(f"{_SH}resultMessage"), rdflib.Literal(text, lang=language or None)
-
-
-def _blank_triples(graph: Any, node: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """All that is said of a blank node, and of the blank nodes it leads to."""
-    waiting, done = [node], set()
-    while waiting:
-        current = waiting.pop()
-        if current in done:
-            continue
-        done.add(current)
-        for predicate, value in sorted(graph.predicate_objects(current), key=str):
-            yield current, predicate, value
-            if _is_blank(value):
-                waiting.append(value)
+        yield node, iri(f"{_SH}resultMessage"), rdflib.Literal(text, lang=language or None)
 
 
 # What the shapes look at ----------------------------------------------------------------------------------
 
 
-def _counts(shapes: Shapes, said: Dataset, context: Dataset | None, data: Any) -> Mapping[str, int]:
-    """Count, by shape, the focus nodes that the dataset itself brings; see `validate` for the context."""
+def _counts(shapes: Shapes, said: Dataset, context: Dataset | None, data: Any) -> Mapping[Any, int]:
+    """Count, by shape, the focus nodes that the dataset itself brings.
+
+    A node that the context describes and the dataset only points at is the context's.
+    """
     known = {quad.subject for quad in context.quads} if context is not None else set()
     subjects = {quad.subject for quad in said.quads}
     own = subjects | ({quad.object for quad in said.quads} - known)
     counts = {}
-    for shape in _engine_shapes(shapes.graph):
-        if not shape.deactivated and any(_targets(shapes.graph, shape.node)):
-            nodes = {to_oxigraph(node) for node in shape.focus_nodes(data)}
-            counts[_shape_iri(shapes.graph, shape.node) or str(shape.node)] = len(nodes & own)
-    return dict(sorted(counts.items()))
+    for shape in sorted(_engine_shapes(shapes.graph), key=lambda shape: str(shape.node)):
+        if not shape.deactivated and any(targets_of(shapes.graph, shape.node)):
+            counts[shape.node] = len({to_oxigraph(node) for node in shape.focus_nodes(data)} & own)
+    return counts
 
 
-def _vacuous(shapes: Shapes, said: Dataset, counts: Mapping[str, int]) -> Iterator[Vacuous]:
-    classes = {quad.object.value for quad in said.quads if quad.predicate == _TYPE and _named(quad.object)}
+def _by_name(counts: Mapping[Any, int]) -> Mapping[str, int]:
+    return {str(node) if is_iri(node) else f"_:{node}": count for node, count in counts.items()}
+
+
+def _vacuous(shapes: Shapes, said: Dataset, counts: Mapping[Any, int]) -> Iterator[Vacuous]:
+    types = {quad.object for quad in said.quads if quad.predicate == _TYPE}
+    classes = {term.value for term in types if isinstance(term, ox.NamedNode)}
     predicates = {quad.predicate.value for quad in said.quads}
-    for shape, count in counts.items():
-        node = _iri(shape)
+    for node, count in counts.items():
         if count == 0:
             near = _near_target(shapes.graph, node, classes, predicates)
-            yield Vacuous(shape, _rule(shapes.graph, node), ", ".join(_targets(shapes.graph, node)), near)
+            targets = ", ".join(targets_of(shapes.graph, node))
+            yield Vacuous(shape_iri(shapes.graph, node), rule_of(shapes.graph, node), targets, near)
 
 
 def _near_target(graph: Any, shape: Any, classes: set[str], predicates: set[str]) -> str | None:
@@ -649,7 +585,7 @@ def _near_target(graph: Any, shape: Any, classes: set[str], predicates: set[str]
         ("targetSubjectsOf", predicates),
         ("targetObjectsOf", predicates),
     ):
-        for target in sorted(graph.objects(shape, _iri(f"{_SH}{name}")), key=str):
+        for target in sorted(graph.objects(shape, iri(f"{_SH}{name}")), key=str):
             near = _near(str(target), used)
             if near is not None:
                 return compact(near)
@@ -665,7 +601,7 @@ def _near(iri: str, used: Iterable[str]) -> str | None:
     return by_name[found[0]] if found else None
 
 
-def _nothing_looked_at(shapes: Shapes, said: Dataset, counts: Mapping[str, int]) -> str:
+def _nothing_looked_at(shapes: Shapes, said: Dataset, counts: Mapping[Any, int]) -> str:
     if not counts:
         return "no shape looked at any node: no shape has a target"
     missed = list(_vacuous(shapes, said, counts))
@@ -674,17 +610,7 @@ def _nothing_looked_at(shapes: Shapes, said: Dataset, counts: Mapping[str, int])
     return f"no shape looked at any node: {'; '.join(hints)}{more}"
 
 
-def _targets(graph: Any, shape: Any) -> Iterator[str]:
-    """What a shape looks at, in words; a shape that is itself a class looks at its instances."""
-    for name in _TARGETS:
-        for target in sorted(graph.objects(shape, _iri(f"{_SH}{name}")), key=str):
-            yield f"sh:{name} {_shown(target)}"
-    types = set(graph.objects(shape, _iri(f"{_RDF}type")))
-    if types & {_iri(f"{_RDFS}Class"), _iri(f"{PREFIXES['owl']}Class")}:
-        yield f"instances of {_shown(shape)}"
-
-
-# Shapes as a graph ----------------------------------------------------------------------------------------
+# Shapes the engine knows ----------------------------------------------------------------------------------
 
 
 def _engine_shapes(graph: Any) -> list[Any]:
@@ -700,75 +626,10 @@ def _engine_shapes(graph: Any) -> list[Any]:
     return list(ShapesGraph(copy, logger=logging.getLogger(__name__)).shapes)
 
 
-def _shape_nodes(graph: Any) -> list[Any]:
-    """Every node that is used as a shape, sorted."""
-    nodes = {
-        node
-        for name in ("NodeShape", "PropertyShape")
-        for node in graph.subjects(_iri(f"{_RDF}type"), _iri(f"{_SH}{name}"))
-    }
-    nodes |= {node for name in _TARGETS for node in graph.subjects(_iri(f"{_SH}{name}"), None)}
-    nodes |= {node for name in _PARTS for node in graph.objects(None, _iri(f"{_SH}{name}"))}
-    nodes |= {node for name in ("property", "node") for node in graph.subjects(_iri(f"{_SH}{name}"), None)}
-    for name in _PART_LISTS:
-        for head in graph.objects(None, _iri(f"{_SH}{name}")):
-            nodes |= set(graph.items(head))
-    return sorted((node for node in nodes if not _is_literal(node)), key=str)
-
-
-def _below(graph: Any, shape: Any) -> list[Any]:
-    """The shapes a shape is made of, nearest first."""
-    found: list[Any] = []
-    waiting = [shape]
-    while waiting:
-        current = waiting.pop(0)
-        parts = [part for name in _PARTS for part in graph.objects(current, _iri(f"{_SH}{name}"))]
-        for name in _PART_LISTS:
-            for head in graph.objects(current, _iri(f"{_SH}{name}")):
-                parts += graph.items(head)
-        new = [part for part in sorted(parts, key=str) if part not in found and part != shape]
-        found += new
-        waiting += new
-    return found
-
-
-def _above(graph: Any, shape: Any) -> list[Any]:
-    """The shapes that use a shape, nearest first."""
-    found: list[Any] = []
-    waiting = [shape]
-    while waiting:
-        current = waiting.pop(0)
-        users = [user for name in _PARTS for user in graph.subjects(_iri(f"{_SH}{name}"), current)]
-        for cell in graph.subjects(_iri(f"{_RDF}first"), current):
-            head = cell
-            while (before := graph.value(None, _iri(f"{_RDF}rest"), head, any=True)) is not None:
-                head = before
-            users += [user for name in _PART_LISTS for user in graph.subjects(_iri(f"{_SH}{name}"), head)]
-        new = [user for user in sorted(users, key=str) if user not in found and user != shape]
-        found += new
-        waiting += new
-    return found
-
-
-def _rule(graph: Any, shape: Any) -> str:
-    """The short handle of a shape: its own or its nearest user's dcterms:identifier, else a local name."""
-    family = [shape, *_above(graph, shape)]
-    for node in family:
-        identifier = _value(graph, node, f"{_DCTERMS}identifier")
-        if identifier is not None:
-            return str(identifier)
-    return local_name(_shape_iri(graph, shape)) or "shape"
-
-
-def _shape_iri(graph: Any, shape: Any) -> str:
-    """The IRI of a shape; for one without, that of the nearest shape that uses it."""
-    return next((str(node) for node in (shape, *_above(graph, shape)) if _is_iri(node)), "")
-
-
 def _shape_called(shapes: Shapes, name: str) -> Any:
     handles = rules(shapes)
     by_name = {handle.lower(): iri for handle, iri in handles.items()}
-    nodes = [str(node) for node in _shape_nodes(shapes.graph) if _is_iri(node)]
+    nodes = [str(node) for node in shape_nodes(shapes.graph) if is_iri(node)]
     by_name = {local_name(iri).lower(): iri for iri in nodes} | by_name
     try:
         whole = expand(name)
@@ -777,41 +638,11 @@ def _shape_called(shapes: Shapes, name: str) -> Any:
     found = whole if whole in nodes else by_name.get(name.lower())
     if found is None:
         raise ConfigError(f"no rule is called {name!r}; {suggestion(name, sorted(handles))}")
-    return _iri(found)
-
-
-def _texts(graph: Any, nodes: Iterable[Any], predicates: Iterable[str]) -> Mapping[str, str]:
-    """The texts that nodes have under these predicates, by language; the first predicate with any wins."""
-    nodes = list(nodes)
-    for predicate in predicates:
-        texts: dict[str, list[str]] = {}
-        for node in nodes:
-            for literal in sorted(graph.objects(node, _iri(predicate)), key=str):
-                kept = texts.setdefault(getattr(literal, "language", None) or "", [])
-                if str(literal) not in kept:
-                    kept.append(str(literal))
-        if texts:
-            return {language: " ".join(parts) for language, parts in sorted(texts.items())}
-    return {}
-
-
-def _turtle(graph: Any, nodes: Iterable[Any]) -> str:
-    import rdflib
-
-    part = rdflib.Graph(bind_namespaces="none")
-    for prefix, namespace in PREFIXES.items():
-        part.bind(prefix, namespace, override=True, replace=True)
-    for node in nodes:
-        for predicate, value in graph.predicate_objects(node):
-            part.add((node, predicate, value))
-            if _is_blank(value):
-                for triple in _blank_triples(graph, value):
-                    part.add(triple)
-    return str(part.serialize(format="turtle")).strip() + "\n"
+    return iri(found)
 
 
 def _severity(graph: Any, shape: Any) -> Severity:
-    return _severity_of(_value(graph, shape, f"{_SH}severity"))
+    return _severity_of(first_value(graph, shape, f"{_SH}severity"))
 
 
 def _severity_of(node: Any) -> Severity:
@@ -820,95 +651,89 @@ def _severity_of(node: Any) -> Severity:
     return Severity[name] if name in Severity.__members__ else Severity.VIOLATION
 
 
-def _path_text(graph: Any, path: Any) -> str:
-    """A property path the way SPARQL writes it, IRIs shortened."""
-    if _is_iri(path):
-        return compact(str(path))
-    items = list(graph.items(path))
-    if items:
-        return "/".join(_path_text(graph, item) for item in items)
-    for name, template in (
-        ("inversePath", "^{}"),
-        ("zeroOrMorePath", "{}*"),
-        ("oneOrMorePath", "{}+"),
-        ("zeroOrOnePath", "{}?"),
-    ):
-        inner = graph.value(path, _iri(f"{_SH}{name}"))
-        if inner is not None:
-            text = _path_text(graph, inner)
-            return template.format(f"({text})" if re.search(r"[/|]", text) and not _is_iri(inner) else text)
-    choices = graph.value(path, _iri(f"{_SH}alternativePath"))
-    texts = [_path_text(graph, item) for item in graph.items(choices)] if choices is not None else []
-    return f"({'|'.join(texts)})"
-
-
-def _first_steps(graph: Any, path: Any) -> tuple[tuple[str, bool], ...]:
-    """The properties a path may start with, each with whether it is walked backwards."""
-    if path is None:
-        return ()
-    if _is_iri(path):
-        return ((str(path), False),)
-    items = list(graph.items(path))
-    if items:
-        return _first_steps(graph, items[0])
-    inverse = graph.value(path, _iri(f"{_SH}inversePath"))
-    if inverse is not None:
-        return tuple((iri, not backward) for iri, backward in _first_steps(graph, inverse))
-    for name in ("zeroOrMorePath", "oneOrMorePath", "zeroOrOnePath"):
-        inner = graph.value(path, _iri(f"{_SH}{name}"))
-        if inner is not None:
-            return _first_steps(graph, inner)
-    choices = graph.value(path, _iri(f"{_SH}alternativePath"))
-    return (
-        tuple(step for item in graph.items(choices) for step in _first_steps(graph, item)) if choices else ()
-    )
-
-
 # Broken shapes --------------------------------------------------------------------------------------------
 
 
-def _check(graph: Any) -> None:
-    pass
+def _check(shapes: Dataset, graph: Any) -> None:
+    """See that each shape can be used.
+
+    Raises: ShapesError with the shape, its place and the reason.
+    """
+    from pyshacl.errors import ReportableRuntimeError
+
+    for node in shape_nodes(graph):
+        for reason in mistakes(graph, node):
+            raise _broken(shapes, graph, node, reason)
+    try:
+        engine_shapes = sorted(_engine_shapes(graph), key=lambda shape: str(shape.node))
+    except ReportableRuntimeError as error:
+        raise ShapesError(f"the shapes cannot be used: {_first_line(error)}") from error
+    for shape in engine_shapes:
+        for check in (_check_constraints, _check_queries):
+            try:
+                check(shape)
+            except (ReportableRuntimeError, TypeError, ValueError, re.error) as error:
+                raise _broken(shapes, graph, shape.node, _first_line(error)) from error
 
 
-def _without_effect(graph: Any) -> Iterator[str]:
-    yield from ()
+def _broken(shapes: Dataset, graph: Any, node: Any, reason: str) -> ShapesError:
+    iri = shape_iri(graph, node)
+    place = place_of(shapes.files, ox.NamedNode(iri)) if iri else None
+    name = (
+        shown(node) if is_iri(node) else f"a shape inside {compact(iri)}" if iri else "a shape without name"
+    )
+    return ShapesError(f"{place}: {name}: {reason}" if place else f"{name}: {reason}")
 
 
-def _value(graph: Any, node: Any, predicate: str) -> Any:
-    """The first value of a property, in alphabetical order."""
-    return min(graph.objects(node, _iri(predicate)), key=str, default=None)
+def _check_constraints(shape: Any) -> None:
+    """Let the engine make each constraint of a shape: it refuses parameters it cannot use."""
+    from pyshacl.constraints import CONSTRAINT_PARAMETERS_MAP
+
+    parameters = {predicate for predicate, _ in shape.sg.predicate_objects(shape.node)}
+    for predicate in sorted(parameters & set(CONSTRAINT_PARAMETERS_MAP)):
+        CONSTRAINT_PARAMETERS_MAP[predicate](shape)
+    flags = "".join(shape.objects(iri(f"{_SH}flags")))
+    for pattern in shape.objects(iri(f"{_SH}pattern")):
+        try:
+            re.compile(str(pattern), re.IGNORECASE if "i" in flags else 0)
+        except re.error as error:
+            raise ValueError(f"the pattern {shown(pattern)} is no regular expression: {error}") from error
 
 
-def _iri(iri: str) -> Any:
-    return _uriref()(iri)
+def _check_queries(shape: Any) -> None:
+    """Read each SPARQL constraint of a shape as the engine will.
+
+    Raises: ValueError, or the engine's errors, with the reason.
+    """
+    from pyshacl.helper.sparql_query_helper import SPARQLQueryHelper
+    from rdflib.plugins.sparql import prepareQuery
+    from rdflib.term import Variable
+
+    graph, helper_of = shape.sg.graph, cast("Any", SPARQLQueryHelper)
+    for constraint in sorted(shape.objects(iri(f"{_SH}sparql")), key=str):
+        text = str(graph.value(constraint, iri(f"{_SH}select")))
+        helper = helper_of(shape, constraint, text)
+        helper.collect_prefixes()
+        _, text = helper.pre_bind_variables(iri("urn:x:this"))
+        prologue = helper.apply_prefixes("").count("\n")
+        try:
+            algebra = prepareQuery(helper.apply_prefixes(text)).algebra
+        except Exception as error:  # rdflib says unknown prefixes with nothing more special
+            raise ValueError(f"its SPARQL query cannot be read: {_query_reason(error, prologue)}") from error
+        if algebra.name != "SelectQuery" or Variable("this") not in algebra.PV:
+            raise ValueError("its SPARQL query must be a SELECT that gives $this")
+        if algebra.datasetClause:
+            raise ValueError("its SPARQL query must not name other graphs with FROM")
 
 
-@lru_cache(maxsize=1)
-def _uriref() -> Any:
-    import rdflib
-
-    return rdflib.URIRef
-
-
-def _is_iri(node: Any) -> bool:
-    return isinstance(node, _uriref())
-
-
-def _is_blank(node: Any) -> bool:
-    import rdflib
-
-    return isinstance(node, rdflib.BNode)
-
-
-def _is_literal(node: Any) -> bool:
-    import rdflib
-
-    return isinstance(node, rdflib.Literal)
-
-
-def _named(term: Term) -> bool:
-    return isinstance(term, ox.NamedNode)
+def _query_reason(error: Exception, prologue: int) -> str:
+    """The parser's reason, its line counted from the start of the query as written."""
+    line, column = getattr(error, "lineno", None), getattr(error, "column", None)
+    if line is None:
+        return _first_line(error)
+    return (
+        f"line {max(1, line - prologue)}, column {column}: {getattr(error, 'msg', '') or 'not expected here'}"
+    )
 
 
 def _first_line(error: BaseException) -> str:
