@@ -1,4 +1,4 @@
-"""A saved query: runnable text, its front matter, safe values for its parameters; and what any query asks for."""
+"""A saved query: its text, front matter and safe values for its parameters; what any query asks for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -38,7 +38,7 @@ REMEMBERED_CHARACTERS = 10_000
 LONGEST_EXCERPT = 500
 
 
-# ---------------------------------------------------------------------------------------------------- facts
+# ----------------------------------------------------------------------------------------------- facts
 
 
 class Reach(NamedTuple):
@@ -114,12 +114,12 @@ def _read(text: str) -> QueryFacts:
     return replace(facts, depth=scan.depth)
 
 
-# --------------------------------------------------------------------------------------------------- source
+# ---------------------------------------------------------------------------------------------- source
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A query as it was sent, the same with its escapes expanded, and the way back from places in the second."""
+    """A query as it was sent, the same with its escapes expanded, and the way back to the first."""
 
     sent: str
     expanded: str
@@ -158,8 +158,8 @@ def _expand_escapes(text: str) -> _Source:
     r"""Replace \uXXXX and \UXXXXXXXX by the character they stand for, and remember where.
 
     The Recommendation expands them before anything else is read, the engine only inside strings and IRIs. The
-    two agree on every character but those that end a string or an IRI, so these are refused as escapes:
-    otherwise "\u0022" could hide a SERVICE from this reader and show it to the engine, or the other way round.
+    two agree on every character but those that end a string, an IRI or a comment, so these are refused as
+    escapes: otherwise "\u0022" could hide a SERVICE from this reader and show it to the engine.
 
     Source: SPARQL 1.1 Query Language, section 19.2.
     """
@@ -190,7 +190,7 @@ def _expand_escapes(text: str) -> _Source:
     return _Source(text, "".join(pieces), tuple(starts), tuple(shifts))
 
 
-# -------------------------------------------------------------------------------------------------- parsing
+# --------------------------------------------------------------------------------------------- parsing
 
 
 @lru_cache(maxsize=1)
@@ -304,7 +304,10 @@ class _Scan:
             self._linked += 1
         self.depth = max(self.depth, len(self.open) + self._linked // LINKS_PER_LEVEL)
         if self.depth > DEEPEST:
-            hint = f"at most {DEEPEST} brackets may stand in one another, {LINKS_PER_LEVEL} joined parts counting as one"
+            hint = (
+                f"at most {DEEPEST} brackets may stand in one another; "
+                f"{LINKS_PER_LEVEL} joined parts count as one"
+            )
             raise self.source.error(_start(token), "the query is nested too deeply", hint)
 
 
@@ -331,11 +334,11 @@ def _parse(source: _Source) -> tuple[Tree[Token], _Scan]:
         position = len(source.expanded.rstrip()) if at_end else _start(error.token)
         raise _syntax_error(source, scan, position, set(error.accepts or error.expected)) from None
     except UnexpectedCharacters as error:
-        raise _syntax_error(source, scan, error.pos_in_stream, set(error.allowed or ())) from None
+        raise _syntax_error(source, scan, error.pos_in_stream or 0, set(error.allowed or ())) from None
     return tree, scan
 
 
-# -------------------------------------------------------------------------------------------- words for errors
+# ------------------------------------------------------------------------------------ words for errors
 
 _PLAIN = {
     "VAR": "a variable",
@@ -371,14 +374,15 @@ _PLAIN = {
     "$END": "the end of the query",
 }
 _WORD = re.compile(r"\w+")
-_KEYWORDS = (
-    "SELECT ASK CONSTRUCT DESCRIBE WHERE FILTER OPTIONAL UNION MINUS GRAPH BIND VALUES ORDER GROUP HAVING LIMIT "
-    "OFFSET DISTINCT REDUCED PREFIX BASE FROM NAMED EXISTS NOT SERVICE AS BY ASC DESC COUNT SUM MIN MAX AVG SAMPLE "
-    "GROUP_CONCAT SEPARATOR STR LANG LANGMATCHES DATATYPE BOUND IRI URI BNODE RAND ABS CEIL FLOOR ROUND CONCAT STRLEN "
-    "UCASE LCASE ENCODE_FOR_URI CONTAINS STRSTARTS STRENDS STRBEFORE STRAFTER YEAR MONTH DAY HOURS MINUTES SECONDS "
-    "TIMEZONE TZ NOW UUID STRUUID MD5 SHA1 SHA256 SHA384 SHA512 COALESCE IF STRLANG STRDT SAMETERM ISIRI ISBLANK "
-    "ISLITERAL ISNUMERIC REGEX SUBSTR REPLACE UNDEF SILENT TRUE FALSE"
-).split()
+_KEYWORDS = _WORD.findall("""
+    SELECT ASK CONSTRUCT DESCRIBE WHERE FILTER OPTIONAL UNION MINUS GRAPH BIND VALUES ORDER GROUP HAVING
+    LIMIT OFFSET DISTINCT REDUCED PREFIX BASE FROM NAMED EXISTS NOT SERVICE AS BY ASC DESC COUNT SUM MIN
+    MAX AVG SAMPLE GROUP_CONCAT SEPARATOR STR LANG LANGMATCHES DATATYPE BOUND IRI URI BNODE RAND ABS
+    CEIL FLOOR ROUND CONCAT STRLEN UCASE LCASE ENCODE_FOR_URI CONTAINS STRSTARTS STRENDS STRBEFORE
+    STRAFTER YEAR MONTH DAY HOURS MINUTES SECONDS TIMEZONE TZ NOW UUID STRUUID MD5 SHA1 SHA256 SHA384
+    SHA512 COALESCE IF STRLANG STRDT SAMETERM ISIRI ISBLANK ISLITERAL ISNUMERIC REGEX SUBSTR REPLACE
+    UNDEF SILENT TRUE FALSE
+""")
 
 
 def _syntax_error(source: _Source, scan: _Scan, position: int, expected: set[str]) -> QueryError:
@@ -403,38 +407,44 @@ def _unfinished(source: _Source, scan: _Scan, expected: set[str]) -> tuple[str, 
 
 def _misplaced(source: _Source, scan: _Scan, rest: str, expected: set[str]) -> tuple[str, str]:
     """Say what stands where it cannot, and what was probably meant."""
+    if rest[0] in _CLOSING:
+        return _wrong_closing(source, scan, rest[0], expected)
     last = scan.tokens[-1] if scan.tokens else None
-    word = _WORD.match(rest)
-    shown = _shown(rest)
     if (
         last is not None
         and last.type in ("SELECT", "DISTINCT", "REDUCED")
-        and word
-        and word[0].upper() == "WHERE"
+        and re.match(r"where\b|\{", rest, re.IGNORECASE)
     ):
         return f"{last} names no variable", "name at least one, as in SELECT ?name, or write *"
+    return _unfinished_token(rest, expected) or (
+        f"{_shown(rest)} cannot stand here",
+        _meant(rest, expected, after_equals=last == "="),
+    )
+
+
+def _unfinished_token(rest: str, expected: set[str]) -> tuple[str, str] | None:
     if rest[0] in "\"'":
         return "this string is not closed, or holds an escape that is none", _STRING_HINT
     if rest[0] == "<" and "IRIREF" in expected:
-        return (
-            "this IRI is not closed, or holds a character that an IRI cannot hold",
-            "write it as <https://…>",
-        )
+        return "this IRI is not closed, or holds what an IRI cannot hold", "write it as <https://…>"
     if rest[0] in "?$" and not re.match(r"[?$]\w", rest):
         return f"{rest[0]} begins a variable, but no name follows", "write for example ?name"
-    if rest[0] in _CLOSING:
-        return _wrong_closing(source, scan, rest[0], expected)
     if rest[0] == "\\":
         return "a backslash cannot stand here", "inside a string write \\\\ for a backslash"
-    if rest.startswith("==") or (rest[0] == "=" and last == "="):
-        return f"{shown} cannot stand here", "SPARQL compares with one ="
+    return None
+
+
+def _meant(rest: str, expected: set[str], *, after_equals: bool) -> str:
+    word = _WORD.match(rest)
+    if rest.startswith("==") or (rest[0] == "=" and after_equals):
+        return "SPARQL compares with one ="
     if word and word[0].lower() in ("and", "or") and expected & {'"||"', '"&&"', "COMPARISON"}:
-        return f"{shown} cannot stand here", f"write {'&&' if word[0].lower() == 'and' else '||'}"
+        return f"write {'&&' if word[0].lower() == 'and' else '||'}"
     if word and not word[0][0].isdigit():
-        return f"{shown} cannot stand here", _word_hint(word[0], rest, expected)
+        return _word_hint(word[0], rest, expected)
     if "DOT" in expected and rest[0] in "?$<[(_:":
-        return f"{shown} cannot stand here", "end the triple before it with a dot"
-    return f"{shown} cannot stand here", _wanted(expected)
+        return "end the triple before it with a dot"
+    return _wanted(expected)
 
 
 _STRING_HINT = 'close it with the quote it began with; inside write \\" \\\\ \\n, over several lines use """'
@@ -483,7 +493,7 @@ def _wanted(expected: set[str]) -> str:
     )
 
 
-# -------------------------------------------------------------------------------------------- reading the tree
+# ------------------------------------------------------------------------------------ reading the tree
 
 
 def _facts(tree: Tree[Token], source: _Source, scan: _Scan) -> QueryFacts:
@@ -505,39 +515,38 @@ def _facts(tree: Tree[Token], source: _Source, scan: _Scan) -> QueryFacts:
 _CLAUSES = {"service_graph_pattern": "SERVICE", "default_graph": "FROM", "named_graph": "FROM NAMED"}
 
 
-def _reach(node: Tree[Token], source: _Source, scan: _Scan) -> Reach:
+def _reach(node: Any, source: _Source, scan: _Scan) -> Reach:
     name = next(_subtrees(node, {"iri", "var"})).children[0]
-    iri = str(name) if name.type == "VAR" else scan.resolve(name)  # type: ignore[union-attr,arg-type]
+    iri = str(name) if name.type == "VAR" else scan.resolve(name)
     line, column = source.place(_start(next(_tokens(node))))
     return Reach(_CLAUSES[str(node.data)], iri, line, column)
 
 
-def _check(node: Tree[Token], source: _Source) -> None:
+def _check(node: Any, source: _Source) -> None:
     """Refuse what the grammar lets pass and no engine can answer."""
     if node.data == "many_variables":
-        width = len(node.children[0].children)  # type: ignore[union-attr]
+        width = len(node.children[0].children)
         for row in node.children[1:]:
-            if len(row.children) != width:  # type: ignore[union-attr]
+            if len(row.children) != width:
                 raise source.error(
                     _start(next(_tokens(row), next(_tokens(node)))),
-                    f"a row of VALUES has {len(row.children)} values for {width} variables",  # type: ignore[union-attr]
+                    f"a row of VALUES has {len(row.children)} values for {width} variables",
                     "give each variable a value, or UNDEF",
                 )
         return
-    clause = node.children[0]
+    star = next((part for part in node.children[0].children if getattr(part, "type", None) == "STAR"), None)
     groups = any(_is(part, "group_clause") for part in _part(node, "solution_modifier").children)
-    if groups and any(getattr(part, "type", None) == "STAR" for part in clause.children):  # type: ignore[union-attr]
-        token = next(_tokens(clause))
-        raise source.error(_start(token), "SELECT * cannot stand with GROUP BY", "name the variables to show")
+    if groups and star is not None:
+        raise source.error(_start(star), "SELECT * cannot stand with GROUP BY", "name the variables to show")
 
 
-def _columns(query: Tree[Token]) -> tuple[str, ...]:
+def _columns(query: Any) -> tuple[str, ...]:
     clause = query.children[0]
-    named = [_last_variable(part) for part in clause.children if _is(part, "projection")]  # type: ignore[union-attr]
+    named = [_last_variable(part) for part in clause.children if _is(part, "projection")]
     return tuple(named) if named else tuple(dict.fromkeys(_visible(query)))
 
 
-def _visible(query: Tree[Token]) -> Iterator[str]:
+def _visible(query: Any) -> Iterator[str]:
     """The variables that SELECT * shows: not those of FILTER, MINUS and inner expressions only."""
     waiting: list[Any] = list(reversed(query.children[1:]))
     while waiting:
@@ -567,8 +576,8 @@ def _is(node: Any, data: str) -> bool:
     return getattr(node, "data", None) == data
 
 
-def _part(node: Tree[Token], data: str) -> Tree[Token]:
-    return next(child for child in node.children if _is(child, data))  # type: ignore[misc]
+def _part(node: Any, data: str) -> Any:
+    return next(child for child in node.children if _is(child, data))
 
 
 def _subtrees(tree: Tree[Token], names: Collection[str]) -> Iterator[Tree[Token]]:
@@ -592,7 +601,7 @@ def _tokens(node: Any) -> Iterator[Token]:
             yield part
 
 
-# -------------------------------------------------------------------------------------------- saved queries
+# --------------------------------------------------------------------------------------- saved queries
 
 
 @dataclass(frozen=True)
@@ -633,7 +642,7 @@ class SavedQuery:
                 allowed = ", ".join(sorted(known)) or "none"
                 raise ParameterError(self.name, name, f"this query has no such parameter; it has {allowed}")
             try:
-                bound[name] = _KINDS[known[name].kind](value, self._prefixes)
+                bound[name] = _term(known[name].kind, value, self._prefixes)
             except ValueError as error:
                 raise ParameterError(self.name, name, str(error)) from None
         return _replace_values(self.text, bound)
@@ -681,8 +690,8 @@ _PREFIX_LINE = re.compile(r"^\s*PREFIX\s+([\w.\-]*):\s*<([^>]*)>", re.IGNORECASE
 def read_query(path: Path) -> SavedQuery:
     """Read a saved query and its front matter, lines `#+ key: value` before the query.
 
-    Raises: SourceError, with the line, if a key is unknown, the summary is missing, a parameter has not exactly
-    one `VALUES` line with one sample value of its kind, or the query itself cannot be read.
+    Raises: SourceError, with the line, if a key is unknown, the summary is missing, a parameter has not
+    exactly one `VALUES` line with one sample value of its kind, or the query itself cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -712,8 +721,8 @@ def _front_matter(path: Path, text: str) -> tuple[dict[str, str], list[tuple[int
         key, value = entry["key"], entry["value"]
         parameter = _PARAM.fullmatch(key)
         if parameter is not None:
-            if parameter["kind"] not in _KINDS:
-                known = ", ".join(_KINDS)
+            if parameter["kind"] not in _SAMPLES:
+                known = ", ".join(_SAMPLES)
                 raise SourceError(
                     Place(path, number), f"unknown kind {parameter['kind']!r}; known are {known}"
                 )
@@ -758,7 +767,7 @@ def _replace_values(text: str, bound: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-# --------------------------------------------------------------------------------------------------- values
+# ---------------------------------------------------------------------------------------------- values
 
 _XSD = PREFIXES["xsd"]
 _QUOTED = r'"(?:[^"\\\n\r]|\\.)*"'
@@ -769,6 +778,14 @@ _SAMPLES: Mapping[str, str] = {
     "date": _QUOTED + r"\^\^xsd:date",
     "gYear": _QUOTED + r"\^\^xsd:gYear",
 }
+
+
+def _term(kind: str, value: str, prefixes: Mapping[str, str]) -> str:
+    """Write a value as a term of its kind.
+
+    Raises: ValueError saying what is allowed.
+    """
+    return _iri(value, prefixes) if kind == "iri" else _LITERALS[kind](value)
 
 
 def _iri(value: str, prefixes: Mapping[str, str]) -> str:
@@ -788,7 +805,7 @@ def _iri(value: str, prefixes: Mapping[str, str]) -> str:
     return f"<{iri}>"
 
 
-def _string(value: str, prefixes: Mapping[str, str]) -> str:
+def _string(value: str) -> str:
     if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
         raise ValueError("the text holds half a character (a lone surrogate)")
     return f'"{_escaped(value)}"'
@@ -805,30 +822,30 @@ def _escaped(value: str) -> str:
     return re.sub(r"(?<=\\)[uU]", lambda match: f"\\u{ord(match[0]):04X}", plain)
 
 
-def _integer(value: str, prefixes: Mapping[str, str]) -> str:
+def _integer(value: str) -> str:
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", value):
         raise ValueError(f"{value!r} is not a whole number; write for example 12")
     return value
 
 
-def _date(value: str, prefixes: Mapping[str, str]) -> str:
+def _date(value: str) -> str:
+    wrong = f"{value!r} is not a date; write for example 2020-12-31"
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError(wrong)
     try:
-        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-            raise ValueError
         datetime.date.fromisoformat(value)
     except ValueError:
-        raise ValueError(f"{value!r} is not a date; write for example 2020-12-31") from None
+        raise ValueError(wrong) from None
     return f'"{value}"^^<{_XSD}date>'
 
 
-def _year(value: str, prefixes: Mapping[str, str]) -> str:
+def _year(value: str) -> str:
     if not re.fullmatch(r"[0-9]{4}", value):
         raise ValueError(f"{value!r} is not a year; write for example 2020")
     return f'"{value}"^^<{_XSD}gYear>'
 
 
-_KINDS: Mapping[str, Callable[[str, Mapping[str, str]], str]] = {
-    "iri": _iri,
+_LITERALS: Mapping[str, Callable[[str], str]] = {
     "string": _string,
     "integer": _integer,
     "date": _date,
