@@ -135,7 +135,7 @@ def find(
     """
     rows = places.get(subject, ())
     typed = {path for path, located in rows if located.predicate == _TYPE}
-    order = sorted(rows, key=lambda row: (row[0] not in typed, row[0], row[1].line or 0, row[1].column or 0))
+    order = sorted(rows, key=lambda row: (row[0] not in typed, row[0], row[1].line is None, row[1][3:]))
     said = [row for row in order if row[1].predicate is not None and predicate in (None, row[1].predicate)]
     exact = [row for row in said if value is not None and row[1].value == value]
     of_predicate = said if predicate is not None else []
