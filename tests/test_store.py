@@ -108,7 +108,13 @@ def a_server_that(behave):
         def log_message(self, *args):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with a_server(Handler) as endpoint:
+        yield endpoint
+
+
+@contextlib.contextmanager
+def a_server(handler):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -258,6 +264,27 @@ def test_an_update_is_refused_by_the_endpoint_and_changes_nothing(remote):
     assert not remote.query("ASK { <a:b> ?p ?o }").verdict()
 
 
+def test_whatever_the_words_a_query_is_sent_as_one():
+    received = []
+
+    class Recorder(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append((self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
+            replies(200, "application/sparql-results+json", b'{"head":{},"boolean":true}')(self)
+
+        def log_message(self, *args):
+            pass
+
+    with a_server(Recorder) as endpoint:
+        RemoteStore(endpoint).query("INSERT DATA { <a:b> <a:c> <a:d> }")
+
+    ((headers, body),) = received
+    assert b"query=INSERT" in body
+    assert b"update=" not in body
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert headers["Accept"] == "application/sparql-results+json, application/n-triples"
+
+
 def test_an_endpoint_that_is_not_there_is_an_error():
     with free_port() as port, pytest.raises(EndpointError, match="cannot be reached"):
         RemoteStore(f"http://127.0.0.1:{port}/").query("ASK {}")
@@ -338,7 +365,9 @@ def test_an_endpoint_that_trickles_is_given_up():
 
     def trickle(handler):
         replies(200, "application/n-triples", b"", length=10_000)(handler)
-        while not over.wait(0.05):
+        for _ in range(100):
+            if over.wait(0.05):
+                return
             handler.wfile.write(b"#")
 
     with a_server_that(trickle) as endpoint:

@@ -3,6 +3,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import xml.etree.ElementTree as ET  # what we parse here we wrote ourselves
@@ -32,6 +34,8 @@ PRODUCT = "SELECT (COUNT(*) AS ?n) { ?a ?p ?b . ?c ?q ?d . ?e ?r ?f . ?g ?s ?h }
 HOG = """SELECT (GROUP_CONCAT(CONCAT(STR(?a), STR(?c), STR(?e))) AS ?all)
 { ?a ?p ?b . ?c ?q ?d . ?e ?r ?f }"""
 LONG_ANSWER = "SELECT ?a ?c ?e { ?a ?p ?b . ?c ?q ?d . ?e ?r ?f }"
+DIGITS = "(0) (1) (2) (3) (4) (5) (6) (7) (8) (9)"
+ENDLESS = "SELECT (COUNT(*) AS ?n) {" + "".join(f"VALUES (?v{i}) {{ {DIGITS} }} " for i in range(12)) + "}"
 LIMIT_SECONDS = 60
 
 
@@ -534,7 +538,9 @@ def test_no_process_stays_after_close_even_when_queries_run():
         running = [asyncio.create_task(pool.run(PRODUCT)) for _ in range(2)]
         await asyncio.sleep(0.2)
         pids = pool.process_ids
+        started = time.perf_counter()
         await pool.close()
+        assert time.perf_counter() - started < 1
         ends = await asyncio.gather(*running, return_exceptions=True)
         return pids, ends, pool.process_ids
 
@@ -544,6 +550,42 @@ def test_no_process_stays_after_close_even_when_queries_run():
     assert [type(end) for end in ends] == [WorkerDiedError] * 2
     assert not [pid for pid in pids if is_alive(pid)]
     assert left == ()
+
+
+def test_no_process_stays_when_the_parent_is_killed_while_a_query_runs():
+    program = f"""
+import asyncio
+from cnrs_graph.workers import Pool
+async def main():
+    async with Pool(size=1) as pool:
+        await pool.start(b'<a:s> <a:p> <a:o> <a:g> .', ['a:g'])
+        for number in range(30):
+            await pool.run("ASK {{}}")
+        running = asyncio.create_task(pool.run({ENDLESS!r}))
+        await asyncio.sleep(0.2)
+        print(*pool.process_ids, flush=True)
+        await running
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 3
+        assert all(is_alive(pid) for pid in pids)
+        parent.kill()
+    deadline = time.monotonic() + 5
+    while any(is_alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    assert not [pid for pid in pids if is_alive(pid)]
+
+
+def test_a_pool_works_in_a_thread_that_is_not_the_main_one():
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(pooled(asks)))
+    thread.start()
+    thread.join(LIMIT_SECONDS)
+
+    assert answers == [True]
 
 
 def test_service_in_a_worker_reaches_nobody():

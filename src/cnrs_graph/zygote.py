@@ -221,9 +221,10 @@ def run_worker(
     try:
         os.dup2(complaints, 2)
         os.close(complaints)
-        put_up_walls(settings["memory_bytes"], parent)
+        put_up_walls(parent)
         with socket.socket(fileno=channel) as connection, connection.makefile("rb") as requests:
             while request := read_request(requests):
+                cap_memory(settings["memory_bytes"])
                 answer(connection, store, {**request, "prefixes": settings["prefixes"]})
     except Exception as error:
         os.write(2, f"{type(error).__name__}: {error}".encode())
@@ -302,14 +303,17 @@ def graphs_of(request: Mapping[str, Any]) -> tuple[_Graphs | None, _NamedGraphs 
     return [ox.NamedNode(graph) for graph in default or ()], [ox.NamedNode(graph) for graph in named or ()]
 
 
-def put_up_walls(memory_bytes: int, parent: int) -> None:
-    """Close this worker in: memory, core files, and an end when its parent ends."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def cap_memory(memory_bytes: int) -> None:
+    """Let this process grow by so much from now on, whatever earlier queries left behind."""
     mapped = mapped_bytes()
     if mapped is not None:
-        # Counted from what the data takes already, so that the cap is the query's own.
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, mapped + memory_bytes))
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, resource.RLIM_INFINITY))
+
+
+def put_up_walls(parent: int) -> None:
+    """Close this worker in: no core files, and an end when its parent ends."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if has_prctl():
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
