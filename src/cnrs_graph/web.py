@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -57,6 +58,8 @@ _CORS = {
 _SHORT_QUERY = 4_000
 #: A page of results shows so many bytes of them; the whole answer is in the other formats.
 _PAGE_BYTES = 400_000
+#: For the log only: nobody is there to read it.
+_CALLER_LEFT = 499
 
 
 @dataclass(frozen=True)
@@ -210,17 +213,40 @@ async def _answer(door: Door, request: Request, query: str, asked: QueryRequest)
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = negotiate(request.headers.get("accept"), OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
-    running = await door.pool.answer(
+    answering = door.pool.answer(
         query,
         results=JSON_RESULTS if chosen is PAGE else chosen,
         graphs=NTRIPLES if chosen is PAGE else chosen,
         default_graphs=asked.default_graphs if dataset else None,
         named_graphs=asked.named_graphs if dataset else None,
     )
+    running = await _while_connected(request, answering)
+    if running is None:
+        return Response(status_code=_CALLER_LEFT)
     if chosen is PAGE:
         return await _page_of(door, query, running)
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(_chunks(running), media_type=chosen.content_type, headers=headers)
+
+
+async def _while_connected(
+    request: Request, answering: Coroutine[Any, Any, RunningAnswer]
+) -> RunningAnswer | None:
+    """Wait for the first bytes of an answer; None, and the query stopped, when the caller has left."""
+    answer = asyncio.create_task(answering)
+    leaving = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({answer, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return await answer if answer.done() else None
+    finally:
+        answer.cancel()
+        leaving.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the caller has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: QueryRequest) -> None:
