@@ -588,6 +588,20 @@ def test_a_pool_works_in_a_thread_that_is_not_the_main_one():
     assert answers == [True]
 
 
+def test_a_closed_pool_answers_nothing_until_it_is_started_again():
+    pool = Pool(size=1)
+
+    async def once():
+        await pool.start(NUMBERS, [GRAPH])
+        answers = await asyncio.gather(*(asks(pool) for _ in range(5)))
+        await pool.close()
+        with pytest.raises(WorkerDiedError, match="closed"):
+            await asks(pool)
+        return answers
+
+    assert asyncio.run(once()) == asyncio.run(once()) == [True] * 5
+
+
 def test_service_in_a_worker_reaches_nobody():
     caught = []
     with socket.create_server(("127.0.0.1", 0)) as trap:

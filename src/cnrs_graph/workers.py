@@ -84,6 +84,9 @@ class Pool:
         Raises: SourceError if the quads cannot be loaded.
         """
         self._default_graphs = tuple(default_graphs)
+        # Of this event loop, should the pool have been closed in another one.
+        self._slots = asyncio.Semaphore(self.size)
+        self._idle = asyncio.LifoQueue()
         try:
             self._quads = _opened(quads)
             await self._load(self._quads)
@@ -174,6 +177,8 @@ class Pool:
 
     async def _enter(self, seconds: float) -> _Worker:
         """Wait for a place among the running queries, and take a worker."""
+        if self._zygote is None:
+            raise WorkerDiedError("the pool is closed")
         if self._slots.locked() and self._waiting >= self.queue_length:
             raise self._too_many()
         self._waiting += 1
