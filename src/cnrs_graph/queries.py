@@ -516,7 +516,7 @@ _CLAUSES = {"service_graph_pattern": "SERVICE", "default_graph": "FROM", "named_
 
 
 def _reach(node: Any, source: _Source, scan: _Scan) -> Reach:
-    name = next(_subtrees(node, {"iri", "var"})).children[0]
+    name: Any = next(_subtrees(node, {"iri", "var"})).children[0]
     iri = str(name) if name.type == "VAR" else scan.resolve(name)
     line, column = source.place(_start(next(_tokens(node))))
     return Reach(_CLAUSES[str(node.data)], iri, line, column)
