@@ -374,6 +374,14 @@ def without_effect(graph: Any) -> Iterator[str]:
     for node in sorted(used - set(graph.objects(None, iri(f"{_SH}parameter"))), key=str):
         if not any(targets_of(graph, node)) and not shapes_above(graph, node):
             yield f"{shown(node)}: has no target and no shape uses it, so it looks at nothing"
+    for node in sorted(used, key=str):
+        if is_iri(node) and _leads_back(graph, node):
+            yield f"{shown(node)}: leads back to itself, which SHACL leaves open; followed a few steps"
+
+
+def _leads_back(graph: Any, shape: Any) -> bool:
+    direct = any((shape, iri(f"{_SH}{name}"), shape) in graph for name in PARTS)
+    return direct or not set(shapes_above(graph, shape)).isdisjoint(shapes_below(graph, shape))
 
 
 def _owner(graph: Any, node: Any) -> str:

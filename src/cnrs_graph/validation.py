@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -220,12 +221,20 @@ def explain(shapes: Shapes, rule: str) -> Explanation:
         shape=str(node),
         labels=texts_of(graph, [node], _NAMES),
         descriptions=texts_of(graph, [node], _DESCRIPTIONS),
-        messages=texts_of(graph, parts, (f"{_SH}message",)),
+        messages=texts_of(graph, _speakers(graph, parts), (f"{_SH}message",)),
         severity=max(_severity(graph, part) for part in parts),
         targets=tuple(targets_of(graph, node)),
         sources=tuple(sorted(str(item) for item in graph.objects(node, iri(f"{_DCTERMS}source")))),
         turtle=turtle_of(graph, parts),
     )
+
+
+def _speakers(graph: Any, parts: Iterable[Any]) -> Iterator[Any]:
+    """The nodes whose messages are told: a SPARQL constraint with a message speaks for its shape."""
+    message = iri(f"{_SH}message")
+    for part in parts:
+        constraints = sorted(graph.objects(part, iri(f"{_SH}sparql")), key=str)
+        yield from [node for node in constraints if (node, message, None) in graph] or [part]
 
 
 def in_language(texts: Mapping[str, str], language: str) -> str:
@@ -245,20 +254,27 @@ def in_language(texts: Mapping[str, str], language: str) -> str:
 
 def _run(data: Any, shapes: Shapes) -> Any:
     """Let pySHACL write its report: no inference, no copy of the data, nothing fetched."""
-    from pyshacl.errors import ReportableRuntimeError
+    from pyshacl.errors import ReportableRuntimeError, ShapeRecursionWarning
     from pyshacl.graph_abstraction import DataGraph
     from pyshacl.validator import Validator
 
     _teach_engine_to_fill_messages()
     # The validator itself rather than pyshacl.validate: that one follows owl:imports, hangs handlers on the
     # logger, swallows failures and sets rdflib back to rewriting literals.
-    options = {"inplace": True, "inference": "none", "logger": logging.getLogger(__name__)}
+    options = {
+        "inplace": True,
+        "inference": "none",
+        "max_validation_depth": 30,
+        "logger": logging.getLogger(__name__),
+    }
     try:
         validator = Validator(
             DataGraph.from_rdflib(data), shacl_graph=_with_marked_messages(shapes.graph), options=options
         )
         run: Any = validator.run
-        return run()[1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ShapeRecursionWarning)  # `Shapes.warnings` has said so
+            return run()[1]
     except (ReportableRuntimeError, NotImplementedError) as error:
         raise ShapesError(f"the shapes cannot be used: {_first_line(error)}") from error
 
@@ -275,19 +291,20 @@ def _data_graph(dataset: Dataset) -> Any:
 def _caching_graph() -> Any:
     """A graph that reads each query once: pySHACL asks the same one anew for every focus node."""
     import rdflib
-    from rdflib.plugins.sparql import prepareQuery
-
-    prepared: dict[str, Any] = {}
 
     class CachingGraph(rdflib.Graph):
         def query(self, query_object: Any, *args: Any, **options: Any) -> Any:
-            if isinstance(query_object, str):
-                if query_object not in prepared:
-                    prepared[query_object] = prepareQuery(query_object, initNs=dict(self.namespaces()))
-                query_object = prepared[query_object]
-            return super().query(query_object, *args, **options)
+            read = _read_query(query_object) if isinstance(query_object, str) else query_object
+            return super().query(read, *args, **options)
 
     return CachingGraph(bind_namespaces="none")
+
+
+@lru_cache(maxsize=1024)
+def _read_query(text: str) -> Any:
+    from rdflib.plugins.sparql import prepareQuery
+
+    return prepareQuery(text)
 
 
 def _with_marked_messages(graph: Any) -> Any:
@@ -498,7 +515,7 @@ def _unnamed(base: str, node: Term) -> str:
     if isinstance(node, ox.NamedNode):
         name = resource_name(base, node.value)
         return f"{name.kind} {name.slug}" if name else compact(node.value)
-    return str(node)
+    return node.value if isinstance(node, ox.Literal) else str(node)
 
 
 def _report_graph(report: Any, results: Iterable[tuple[Mapping[str, str], Any]], shapes: Shapes) -> Any:
@@ -597,7 +614,7 @@ def _near(iri: str, used: Iterable[str]) -> str | None:
     by_name: dict[str, str] = {}
     for candidate in sorted(set(used) - {iri}):
         by_name.setdefault(local_name(candidate).lower(), candidate)
-    found = difflib.get_close_matches(local_name(iri).lower(), by_name, n=1, cutoff=0.8)
+    found = difflib.get_close_matches(local_name(iri).lower(), by_name, n=1, cutoff=0.75)
     return by_name[found[0]] if found else None
 
 
@@ -672,7 +689,7 @@ def _check(shapes: Dataset, graph: Any) -> None:
         for check in (_check_constraints, _check_queries):
             try:
                 check(shape)
-            except (ReportableRuntimeError, TypeError, ValueError, re.error) as error:
+            except (ReportableRuntimeError, TypeError, ValueError) as error:
                 raise _broken(shapes, graph, shape.node, _first_line(error)) from error
 
 
@@ -689,15 +706,15 @@ def _check_constraints(shape: Any) -> None:
     """Let the engine make each constraint of a shape: it refuses parameters it cannot use."""
     from pyshacl.constraints import CONSTRAINT_PARAMETERS_MAP
 
-    parameters = {predicate for predicate, _ in shape.sg.predicate_objects(shape.node)}
-    for predicate in sorted(parameters & set(CONSTRAINT_PARAMETERS_MAP)):
-        CONSTRAINT_PARAMETERS_MAP[predicate](shape)
     flags = "".join(shape.objects(iri(f"{_SH}flags")))
     for pattern in shape.objects(iri(f"{_SH}pattern")):
         try:
             re.compile(str(pattern), re.IGNORECASE if "i" in flags else 0)
         except re.error as error:
             raise ValueError(f"the pattern {shown(pattern)} is no regular expression: {error}") from error
+    parameters = {predicate for predicate, _ in shape.sg.predicate_objects(shape.node)}
+    for predicate in sorted(parameters & set(CONSTRAINT_PARAMETERS_MAP)):
+        CONSTRAINT_PARAMETERS_MAP[predicate](shape)
 
 
 def _check_queries(shape: Any) -> None:
@@ -706,7 +723,6 @@ def _check_queries(shape: Any) -> None:
     Raises: ValueError, or the engine's errors, with the reason.
     """
     from pyshacl.helper.sparql_query_helper import SPARQLQueryHelper
-    from rdflib.plugins.sparql import prepareQuery
     from rdflib.term import Variable
 
     graph, helper_of = shape.sg.graph, cast("Any", SPARQLQueryHelper)
@@ -717,7 +733,7 @@ def _check_queries(shape: Any) -> None:
         _, text = helper.pre_bind_variables(iri("urn:x:this"))
         prologue = helper.apply_prefixes("").count("\n")
         try:
-            algebra = prepareQuery(helper.apply_prefixes(text)).algebra
+            algebra = _read_query(helper.apply_prefixes(text)).algebra
         except Exception as error:  # rdflib says unknown prefixes with nothing more special
             raise ValueError(f"its SPARQL query cannot be read: {_query_reason(error, prologue)}") from error
         if algebra.name != "SelectQuery" or Variable("this") not in algebra.PV:
