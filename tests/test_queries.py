@@ -302,6 +302,21 @@ def test_a_service_is_seen_however_it_is_written(text):
 @pytest.mark.parametrize(
     "text",
     [
+        'ASK { ?s ?p "\\u0022" . SERVICE <http://127.0.0.1:9/> {} ?s ?p "\\u0022" }',
+        "ASK { ?s ?p '\\U00000027' . SERVICE <http://127.0.0.1:9/> {} ?s ?p '\\u0027' }",
+        "ASK { # \\u000A ?s ?p '''\nSERVICE <http://127.0.0.1:9/> {} # \\u000A '''\n }",
+        'ASK { ?s ?p "\\u005C" . SERVICE <http://127.0.0.1:9/> {} ?s ?p "\\u005C" }',
+        "ASK { ?s ?p <http://a/\\u003E> . SERVICE <http://127.0.0.1:9/> {} }",
+    ],
+)
+def test_an_escape_cannot_hide_a_service_that_the_engine_would_see(text):
+    with pytest.raises(QueryError, match="is a mark in SPARQL"):
+        inspect(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         'ASK { ?s ?p "SERVICE <http://a/b> {}" }',
         "ASK { ?s ?p '''SERVICE \n <http://a/b> {}''' } # SERVICE <http://a/b> {}",
         "ASK { ?service ?p <http://a/SERVICE> }",
@@ -379,6 +394,11 @@ def test_a_misplaced_update_word_is_a_mistake_not_an_update():
         ("ASK { ?s <http://a b> ?o }", 1, 10, "this IRI is not closed", "<https://"),
         ("SELECT * { VALUES (?a ?b)\n { (1) } }", 2, 5, "1 values for 2 variables", "UNDEF"),
         ("SELECT * { ?s ?p ?o } GROUP BY ?s", 1, 8, "cannot stand with GROUP BY", "name the variables"),
+        ("SELECT ?s (COUNT(*) AS ?n) { ?s ?p ?o }", 1, 8, "?s has many values in a group", "GROUP BY ?s"),
+        ("SELECT ?s ?o { ?s ?p ?o } GROUP BY ?s", 1, 11, "?o has many values in a group", "GROUP BY ?o"),
+        ("SELECT (1 AS ?s) { ?s ?p ?o }", 1, 14, "AS ?s names a variable", "a new name"),
+        ("SELECT ?s ?p ?s { ?s ?p ?o }", 1, 14, "?s is shown twice", "once"),
+        ("ASK {\n ?s ?p ?o BIND(1 AS ?s) }", 2, 21, "BIND gives a value to ?s", "new name"),
         ("ASK { ?s ?p '\\u0027' }", 1, 14, "is a mark in SPARQL", "write the character"),
         ("ASK { ?s ?p '\\uD800' }", 1, 14, "stands for no character", "write the character"),
     ],

@@ -6,7 +6,7 @@ import datetime
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -499,8 +499,8 @@ def _wanted(expected: set[str]) -> str:
 def _facts(tree: Tree[Token], source: _Source, scan: _Scan) -> QueryFacts:
     body = next(_subtrees(tree, {"select_query", "construct_query", "describe_query", "ask_query"}))
     reaches = [_reach(node, source, scan) for node in _subtrees(tree, _CLAUSES)]
-    for node in _subtrees(tree, {"many_variables", "select_query", "subselect"}):
-        _check(node, source)
+    for node in _subtrees(tree, _CHECKS):
+        _CHECKS[str(node.data)](node, source)
     return QueryFacts(
         form=str(body.data).removesuffix("_query").upper(),
         variables=_columns(body) if body.data == "select_query" else (),
@@ -522,33 +522,82 @@ def _reach(node: Any, source: _Source, scan: _Scan) -> Reach:
     return Reach(_CLAUSES[str(node.data)], iri, line, column)
 
 
-def _check(node: Any, source: _Source) -> None:
-    """Refuse what the grammar lets pass and no engine can answer."""
-    if node.data == "many_variables":
-        width = len(node.children[0].children)
-        for row in node.children[1:]:
-            if len(row.children) != width:
-                raise source.error(
-                    _start(next(_tokens(row), next(_tokens(node)))),
-                    f"a row of VALUES has {len(row.children)} values for {width} variables",
-                    "give each variable a value, or UNDEF",
-                )
-        return
-    star = next((part for part in node.children[0].children if getattr(part, "type", None) == "STAR"), None)
-    groups = any(_is(part, "group_clause") for part in _part(node, "solution_modifier").children)
+def _check_values(block: Any, source: _Source) -> None:
+    width = len(block.children[0].children)
+    for row in block.children[1:]:
+        if len(row.children) != width:
+            raise source.error(
+                _start(next(_tokens(row), next(_tokens(block)))),
+                f"a row of VALUES has {len(row.children)} values for {width} variables",
+                "give each variable a value, or UNDEF",
+            )
+
+
+def _check_bind(group: Any, source: _Source) -> None:
+    seen: set[str] = set()
+    for part in group.children:
+        if _is(part, "bind") and _last_variable(part) in seen:
+            reason = f"BIND gives a value to ?{_last_variable(part)}, which has one already"
+            raise source.error(_last_place(part), reason, "choose a new name, or use FILTER")
+        seen.update(_visible([part]))
+
+
+def _check_select(query: Any, source: _Source) -> None:
+    """Refuse columns that cannot be: shown twice, named like a variable of the pattern, or not grouped."""
+    clause = query.children[0]
+    groups = [part for part in _part(query, "solution_modifier").children if _is(part, "group_clause")]
+    star = next((part for part in clause.children if getattr(part, "type", None) == "STAR"), None)
     if groups and star is not None:
         raise source.error(_start(star), "SELECT * cannot stand with GROUP BY", "name the variables to show")
+    counts = bool(groups) or next(_subtrees(clause, {"aggregate"}), None) is not None
+    grouped = {_last_variable(part) for group in groups for part in _keys(group)} if counts else None
+    inside = set(_visible(query.children[1:]))
+    shown: set[str] = set()
+    for column in (part for part in clause.children if _is(part, "projection")):
+        wrong = _wrong_column(column, shown, inside, grouped)
+        if wrong is not None:
+            raise source.error(_last_place(column), *wrong)
+        shown.add(_last_variable(column))
+
+
+def _wrong_column(
+    column: Any, shown: set[str], inside: set[str], grouped: set[str] | None
+) -> tuple[str, str] | None:
+    name, computed = _last_variable(column), len(column.children) > 1
+    if name in shown:
+        return f"?{name} is shown twice", "name each column once"
+    if computed and name in inside:
+        return f"AS ?{name} names a variable that the pattern uses already", "choose a new name"
+    if grouped is not None and not computed and name not in grouped:
+        return (
+            f"?{name} has many values in a group",
+            f"add GROUP BY ?{name}, or show (SAMPLE(?{name}) AS ?one)",
+        )
+    return None
+
+
+def _keys(group: Any) -> list[Any]:
+    """The conditions of GROUP BY that are or give a variable."""
+    return [part for part in group.children if _is(part, "group_condition") and _is(part.children[-1], "var")]
+
+
+_CHECKS: Mapping[str, Callable[[Any, _Source], None]] = {
+    "many_variables": _check_values,
+    "group_graph_pattern_sub": _check_bind,
+    "select_query": _check_select,
+    "subselect": _check_select,
+}
 
 
 def _columns(query: Any) -> tuple[str, ...]:
     clause = query.children[0]
     named = [_last_variable(part) for part in clause.children if _is(part, "projection")]
-    return tuple(named) if named else tuple(dict.fromkeys(_visible(query)))
+    return tuple(named) if named else tuple(dict.fromkeys(_visible(query.children[1:])))
 
 
-def _visible(query: Any) -> Iterator[str]:
+def _visible(nodes: Sequence[Any]) -> Iterator[str]:
     """The variables that SELECT * shows: not those of FILTER, MINUS and inner expressions only."""
-    waiting: list[Any] = list(reversed(query.children[1:]))
+    waiting: list[Any] = list(reversed(nodes))
     while waiting:
         node = waiting.pop()
         if _is(node, "var"):
@@ -570,6 +619,10 @@ _UNSEEN = {"filter", "minus_graph_pattern", "solution_modifier", "default_graph"
 
 def _last_variable(node: Any) -> str:
     return str(node.children[-1].children[0][1:])
+
+
+def _last_place(node: Any) -> int:
+    return _start(node.children[-1].children[0])
 
 
 def _is(node: Any, data: str) -> bool:
