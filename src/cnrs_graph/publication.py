@@ -17,9 +17,12 @@ from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Publication:
-    """What is published: everything said, everything that follows, and how it presents itself."""
+    """What is published: everything said, everything that follows, and how it presents itself.
+
+    A publication equals only itself, so what is put in order for it can be kept by it.
+    """
 
     base: str
     public_url: str

@@ -1,0 +1,217 @@
+"""The dataset and the endpoint described for machines, every number counted from the statements."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+
+import pyoxigraph as ox
+
+from cnrs_graph.dataset import Dataset, graph_name
+from cnrs_graph.formats import GRAPH_FORMATS, RESULT_FORMATS, Format
+from cnrs_graph.terms import compact, expand, graph_family
+
+_TYPE = expand("rdf:type")
+#: The W3C's names for formats, for the ones that have one.
+_W3C_FORMATS: Mapping[str, str] = {
+    "turtle": "Turtle",
+    "ntriples": "N-Triples",
+    "jsonld": "JSON-LD",
+    "rdfxml": "RDF_XML",
+    "trig": "TriG",
+    "nquads": "N-Quads",
+    "json": "SPARQL_Results_JSON",
+    "xml": "SPARQL_Results_XML",
+    "csv": "SPARQL_Results_CSV",
+    "tsv": "SPARQL_Results_TSV",
+}
+
+
+def dataset_iri(base: str) -> str:
+    """The IRI of the dataset as a whole."""
+    return f"{base}dataset"
+
+
+def published_datasets(said: Dataset) -> tuple[str, ...]:
+    """The datasets that the data describes, the one that is the whole first."""
+    found = {str(q.subject)[1:-1] for q in said.quads if q.predicate.value == _TYPE and _is_dataset(q.object)}
+    whole = dataset_iri(said.base)
+    return tuple(sorted(found, key=lambda iri: (iri != whole, iri)))
+
+
+def describe_dataset(said: Dataset) -> tuple[ox.Quad, ...]:
+    """Describe the dataset with VoID: its size, classes, properties, graphs and links, counted.
+
+    Graphs: counts what was said in every graph, inferred statements left out; repeats what the data says
+    about its datasets.
+    Source: Describing Linked Datasets with the VoID Vocabulary, sections 2 to 4.
+    """
+    base, whole = said.base, dataset_iri(said.base)
+    triples = {(q.subject, q.predicate, q.object) for q in said.quads}
+    write = _Writer()
+    write.link(whole, "rdf:type", expand("void:Dataset"))
+    write.number(whole, "void:triples", len(triples))
+    write.number(whole, "void:distinctSubjects", len({s for s, _, _ in triples}))
+    write.number(whole, "void:distinctObjects", len({o for _, _, o in triples}))
+    write.text(whole, "void:uriSpace", f"{base}id/")
+    write.link(whole, "void:sparqlEndpoint", f"{base}sparql")
+    for quad in said.quads:
+        if isinstance(quad.subject, ox.NamedNode) and quad.subject.value in published_datasets(said):
+            write.quads.append(ox.Quad(quad.subject, quad.predicate, quad.object))
+    _vocabularies(write, said)
+    _partitions(write, said)
+    _subsets(write, said)
+    return tuple(dict.fromkeys(write.quads))
+
+
+def describe_service(
+    base: str,
+    *,
+    graphs: Mapping[str, int],
+    default_graphs: Sequence[str],
+    result_formats: Iterable[Format] = RESULT_FORMATS,
+    graph_formats: Iterable[Format] = GRAPH_FORMATS,
+    limits: Mapping[str, str] | None = None,
+) -> tuple[ox.Quad, ...]:
+    """Describe the SPARQL endpoint: language, formats, graphs with sizes, limits as plain sentences.
+
+    Graphs: *graphs* counts the triples of each named graph; *default_graphs* make up the default graph.
+    Source: SPARQL 1.1 Service Description, section 3.
+    """
+    endpoint = f"{base}sparql"
+    service, data, default = f"{endpoint}#service", f"{endpoint}#dataset", f"{endpoint}#default-graph"
+    write = _Writer()
+    write.link(service, "rdf:type", expand("sd:Service"))
+    write.link(service, "sd:endpoint", endpoint)
+    write.link(service, "sd:supportedLanguage", expand("sd:SPARQL11Query"))
+    write.link(
+        service, "sd:feature", expand("sd:UnionDefaultGraph") if set(graphs) == set(default_graphs) else ""
+    )
+    for fmt in (*result_formats, *graph_formats):
+        write.link(service, "sd:resultFormat", f"http://www.w3.org/ns/formats/{_W3C_FORMATS[fmt.name]}")
+    for sentence in (f"{name}: {value}" for name, value in (limits or {}).items()):
+        write.text(service, "rdfs:comment", sentence, "en")
+    write.link(service, "sd:defaultDataset", data)
+    write.link(data, "rdf:type", expand("sd:Dataset"))
+    write.link(data, "sd:defaultGraph", default)
+    write.link(default, "rdf:type", expand("sd:Graph"))
+    for name in default_graphs:
+        write.link(default, "dcterms:hasPart", name)
+    for name, triples in sorted(graphs.items()):
+        node = f"{endpoint}#{name.removeprefix(base)}"
+        write.link(data, "sd:namedGraph", node)
+        write.link(node, "rdf:type", expand("sd:NamedGraph"))
+        write.link(node, "sd:name", name)
+        write.link(node, "sd:graph", f"{node}-graph")
+        write.link(f"{node}-graph", "rdf:type", expand("sd:Graph"))
+        write.number(f"{node}-graph", "void:triples", triples)
+    return tuple(write.quads)
+
+
+def graph_sizes(quads: Iterable[ox.Quad]) -> dict[str, int]:
+    """How many statements each graph holds."""
+    return dict(sorted(Counter(graph_name(quad) for quad in set(quads)).items()))
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.quads: list[ox.Quad] = []
+
+    def link(self, subject: str, curie: str, target: str) -> None:
+        if target:
+            self.quads.append(
+                ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), ox.NamedNode(target))
+            )
+
+    def number(self, subject: str, curie: str, value: int) -> None:
+        literal = ox.Literal(str(value), datatype=ox.NamedNode(expand("xsd:integer")))
+        self.quads.append(ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), literal))
+
+    def text(self, subject: str, curie: str, value: str, language: str | None = None) -> None:
+        literal = ox.Literal(value, language=language) if language else ox.Literal(value)
+        self.quads.append(ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), literal))
+
+
+def _is_dataset(term: object) -> bool:
+    return isinstance(term, ox.NamedNode) and term.value in (expand("dcat:Dataset"), expand("void:Dataset"))
+
+
+def _vocabularies(write: _Writer, said: Dataset) -> None:
+    whole = dataset_iri(said.base)
+    terms = {q.predicate.value for q in said.quads}
+    terms |= {
+        q.object.value
+        for q in said.quads
+        if q.predicate.value == _TYPE and isinstance(q.object, ox.NamedNode)
+    }
+    for namespace in sorted({_namespace(term) for term in terms}):
+        write.link(whole, "void:vocabulary", namespace)
+    things = sorted(s for s in said.subjects() if s.startswith(f"{said.base}id/"))
+    folders: dict[str, str] = {}
+    for thing in things:
+        folders.setdefault(thing[len(said.base) :].split("/")[1], thing)
+    for example in sorted(folders.values()):
+        write.link(whole, "void:exampleResource", example)
+
+
+def _partitions(write: _Writer, said: Dataset) -> None:
+    """Classes with their instances, properties with their triples."""
+    base, whole = said.base, dataset_iri(said.base)
+    instances: dict[str, set[str]] = defaultdict(set)
+    uses: dict[str, set[tuple[object, object]]] = defaultdict(set)
+    for quad in said.quads:
+        uses[quad.predicate.value].add((quad.subject, quad.object))
+        if quad.predicate.value == _TYPE and isinstance(quad.object, ox.NamedNode):
+            instances[quad.object.value].add(str(quad.subject))
+    write.number(whole, "void:classes", len(instances))
+    write.number(whole, "void:properties", len(uses))
+    write.number(whole, "void:entities", len([s for s in said.subjects() if s.startswith(f"{base}id/")]))
+    for kind, things in sorted(instances.items()):
+        node = f"{whole}#class-{_handle(kind)}"
+        write.link(whole, "void:classPartition", node)
+        write.link(node, "void:class", kind)
+        write.number(node, "void:entities", len(things))
+    for predicate, pairs in sorted(uses.items()):
+        node = f"{whole}#property-{_handle(predicate)}"
+        write.link(whole, "void:propertyPartition", node)
+        write.link(node, "void:property", predicate)
+        write.number(node, "void:triples", len(pairs))
+
+
+def _subsets(write: _Writer, said: Dataset) -> None:
+    """Each graph as a subset; a graph of links as a linkset with its targets."""
+    base, whole = said.base, dataset_iri(said.base)
+    graphs: dict[str, set[ox.Quad]] = defaultdict(set)
+    for quad in said.quads:
+        graphs[graph_name(quad)].add(quad)
+    for graph, quads in sorted(graphs.items()):
+        write.link(whole, "void:subset", graph)
+        write.number(graph, "void:triples", len(quads))
+        if graph_family(base, graph) != "links":
+            write.link(graph, "rdf:type", expand("void:Dataset"))
+            continue
+        write.link(graph, "rdf:type", expand("void:Linkset"))
+        write.link(graph, "void:subjectsTarget", whole)
+        for target in sorted(set(_targets(base, quads))):
+            write.link(graph, "void:objectsTarget", target)
+        for predicate in sorted({q.predicate.value for q in quads}):
+            write.link(graph, "void:linkPredicate", predicate)
+
+
+def _targets(base: str, quads: Iterable[ox.Quad]) -> Iterator[str]:
+    for quad in quads:
+        if isinstance(quad.object, ox.NamedNode) and not quad.object.value.startswith(base):
+            parts = urlsplit(quad.object.value)
+            if parts.netloc:
+                yield f"{parts.scheme}://{parts.netloc}/"
+
+
+def _namespace(iri: str) -> str:
+    return iri[: max(iri.rfind("#"), iri.rfind("/")) + 1] or iri
+
+
+def _handle(iri: str) -> str:
+    short = compact(iri)
+    return hashlib.sha256(iri.encode()).hexdigest()[:12] if short.startswith("<") else short.replace(":", "-")

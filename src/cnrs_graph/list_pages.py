@@ -1,0 +1,170 @@
+"""The pages that lead to others: front page, lists of things, saved queries, the dataset, its graphs, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import pyoxigraph as ox
+
+from cnrs_graph.descriptions import DERIVED_FROM, Index, node_key
+from cnrs_graph.inventory import dataset_iri
+from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
+from cnrs_graph.terms import expand, local_name
+
+_LISTED = 500
+
+
+def front_page(desk: Desk, about: str | None, formats: Sequence[DataLink]) -> bytes:
+    """Write the front page: what this is, how much there is, the ways in."""
+    return render(
+        desk,
+        "front.html",
+        title=desk.title,
+        here="/",
+        prose=_about(desk, about),
+        counts=class_counts(desk),
+        formats=formats,
+    )
+
+
+def browse_page(desk: Desk) -> bytes:
+    """Write the list of classes."""
+    return render(desk, "browse.html", title=desk.word("browse"), here="/browse", counts=class_counts(desk))
+
+
+def class_page(desk: Desk, kind: str) -> bytes:
+    """Write the list of all things of a class, by name."""
+    things = sorted(
+        (desk.name(thing) for thing in desk.index.instances.get(kind, ())),
+        key=lambda shown: natural(shown.text.casefold()),
+    )
+    return render(
+        desk,
+        "class.html",
+        title=desk.name(kind).text,
+        here="/browse",
+        prose=desk.texts(kind, "skos:definition", "rdfs:comment"),
+        things=things,
+        kind=desk.name(kind),
+    )
+
+
+def queries_page(desk: Desk, catalogue: Mapping[str, Any]) -> bytes:
+    """Write the list of saved queries."""
+    entries = [
+        (saved.name, saved.summary, desk.local(f"/queries/{saved.name}")) for saved in catalogue.values()
+    ]
+    return render(
+        desk,
+        "queries.html",
+        title=desk.word("queries"),
+        here="/queries",
+        entries=sorted(entries, key=lambda entry: natural(entry[0])),
+    )
+
+
+def query_page(desk: Desk, saved: Any) -> bytes:
+    """Write the page of one saved query."""
+    return render(
+        desk,
+        "query.html",
+        title=saved.summary or saved.name,
+        here="/queries",
+        saved=saved,
+        run=desk.local(f"/sparql?query={quote(saved.text, safe='')}"),
+        text_link=desk.local(f"/queries/{saved.name}.rq"),
+    )
+
+
+def dataset_page(
+    desk: Desk, about: str | None, graphs: Mapping[str, int], formats: Sequence[DataLink]
+) -> bytes:
+    """Write the page about the dataset: description, graphs with their sources, sizes."""
+    rows = [(desk.name(graph), count, _sources(desk, graph)) for graph, count in graphs.items()]
+    return render(
+        desk,
+        "dataset.html",
+        title=desk.title,
+        here="/dataset",
+        prose=_about(desk, about),
+        graphs=rows,
+        total=sum(graphs.values()),
+        counts=class_counts(desk),
+        formats=formats,
+        iri=dataset_iri(desk.index.base),
+    )
+
+
+def graph_page(
+    desk: Desk, graph: str, quads: Sequence[ox.Quad], formats: Sequence[DataLink], *, inferred: bool
+) -> bytes:
+    """Write the page about one graph."""
+    subjects = sorted({q.subject.value for q in quads if isinstance(q.subject, ox.NamedNode)})
+    title = desk.word("inferred-graph") if inferred else desk.name(graph).text
+    return render(
+        desk,
+        "graph.html",
+        title=title,
+        here="/dataset",
+        prose=desk.texts(graph, "dcterms:description", "rdfs:comment"),
+        inferred=inferred,
+        total=len(quads),
+        sources=_sources(desk, graph),
+        subjects=[desk.name(subject) for subject in subjects[:_LISTED]],
+        subjects_total=len(subjects),
+        formats=formats,
+        iri=graph,
+    )
+
+
+def error_page(desk: Desk, status: int, sentence: str, near: Sequence[str], offered: Sequence[str]) -> bytes:
+    """Write the page about something that went wrong."""
+    key = (
+        f"error-{status}" if status in (400, 404, 406, 410) else "error-500" if status >= 500 else "error-400"
+    )
+    return render(
+        desk,
+        "error.html",
+        title=desk.word(key),
+        status=status,
+        sentence=sentence,
+        near=[desk.name(iri) for iri in near],
+        offered=offered,
+    )
+
+
+def class_counts(desk: Desk) -> list[tuple[Shown, int, str]]:
+    """The classes whose things have pages of their own, with how many there are and where they are listed."""
+    index = desk.index
+    entries = []
+    for kind in browsable(index).values():
+        count = len(index.instances[kind])
+        entries.append((desk.name(kind), count, desk.local(f"/browse/{slug_of(kind)}")))
+    return sorted(entries, key=lambda entry: entry[0].text.casefold())
+
+
+def browsable(index: Index) -> dict[str, str]:
+    """The classes to list, by the slug of their page: those of things that have names; ours, if we define any."""
+    found = {
+        slug_of(kind): kind
+        for kind, things in index.instances.items()
+        if any(thing.startswith(f"{index.base}id/") and thing in index.names for thing in things)
+    }
+    ours = {slug: kind for slug, kind in found.items() if kind.startswith(index.base)}
+    return ours or found
+
+
+def slug_of(kind: str) -> str:
+    """The name of a class in the path of its list."""
+    return quote(local_name(kind), safe="")
+
+
+def _about(desk: Desk, about: str | None) -> tuple[Shown, ...]:
+    return desk.texts(about, "dcterms:description", "rdfs:comment") if about else ()
+
+
+def _sources(desk: Desk, graph: str) -> list[Shown]:
+    found = [node_key(value) for value in desk.index.values(graph, DERIVED_FROM, expand("dcterms:source"))]
+    return [desk.name(iri) for iri in found]

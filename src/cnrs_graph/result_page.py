@@ -1,0 +1,66 @@
+"""The page with the answer to a query."""
+
+from __future__ import annotations
+
+import json
+
+import pyoxigraph as ox
+
+from cnrs_graph.pages import Desk, Shown, render
+from cnrs_graph.terms import Term
+
+_ROWS_SHOWN = 500
+
+
+def results(desk: Desk, query: str, form: str, body: bytes | None) -> bytes:
+    """Write an answer as a page: rows as a table, yes or no in words, triples as they are.
+
+    *body* is SPARQL results JSON, or N-Triples for CONSTRUCT and DESCRIBE; None when it is too large to show.
+    """
+    variables: list[str] = []
+    rows: list[list[Shown | None]] = []
+    verdict: bool | None = None
+    text: str | None = None
+    total = 0
+    if body is not None and form in ("SELECT", "ASK"):
+        answer = json.loads(body)
+        if "boolean" in answer:
+            verdict = bool(answer["boolean"])
+        else:
+            variables = list(answer["head"]["vars"])
+            bindings = answer["results"]["bindings"]
+            total = len(bindings)
+            rows = [[_cell(desk, row.get(name)) for name in variables] for row in bindings[:_ROWS_SHOWN]]
+    elif body is not None:
+        text = body.decode()
+    return render(
+        desk,
+        "results.html",
+        title=desk.word("results"),
+        here="/sparql",
+        query=query,
+        variables=variables,
+        rows=rows,
+        total=total,
+        verdict=verdict,
+        text=text,
+        too_large=body is None,
+    )
+
+
+def _cell(desk: Desk, binding: dict[str, str] | None) -> Shown | None:
+    if binding is None:
+        return None
+    term: Term
+    if binding["type"] == "uri":
+        term = ox.NamedNode(binding["value"])
+    elif binding["type"] in ("literal", "typed-literal"):
+        language, datatype = binding.get("xml:lang"), binding.get("datatype")
+        term = (
+            ox.Literal(binding["value"], language=language)
+            if language
+            else ox.Literal(binding["value"], datatype=ox.NamedNode(datatype) if datatype else None)
+        )
+    else:
+        return Shown(f"_:{binding['value']}" if isinstance(binding["value"], str) else "…", code=True)
+    return desk.term(term)

@@ -1,0 +1,222 @@
+"""The page about one thing: its names, facts, parts, what differs, what is open, and what points at it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyoxigraph as ox
+
+from cnrs_graph.descriptions import NAMES, PRIMARY_SOURCE, TYPE, Description, Fact, Index, Part, node_key
+from cnrs_graph.pages import DataLink, Desk, Marks, Row, Shown, natural, render
+from cnrs_graph.terms import expand
+
+_PROSE = ("skos:definition", "dcterms:description", "skos:scopeNote", "rdfs:comment", "skos:note")
+_NAMING = (*NAMES, *(expand(curie) for curie in ("skos:altLabel", "skos:hiddenLabel", "skos:notation")))
+#: A class of things below this one gathers what is not known.
+_QUESTION = expand("schema:Question")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Facts of one sort."""
+
+    title: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """A part as a line of a table; a cell holds the values of one column."""
+
+    name: Shown
+    cells: Sequence[tuple[Shown, ...]]
+    marks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PartTable:
+    """The parts of one class."""
+
+    title: Shown
+    columns: Sequence[Shown]
+    rows: Sequence[PartRow]
+
+
+@dataclass(frozen=True)
+class Disputed:
+    """A claim beside what is accepted."""
+
+    about: Shown | None
+    label: Shown
+    claim: Shown
+    accepted: Sequence[Shown]
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """Things of one class that point here with one property."""
+
+    kind: Shown | None
+    label: Shown
+    total: int
+    things: Sequence[Shown]
+
+
+def thing_page(
+    desk: Desk, description: Description, formats: Sequence[DataLink], *, nav: str = "/browse"
+) -> bytes:
+    """Write the page about one thing."""
+    marks = Marks()
+    iri, name = description.iri, desk.name(description.iri)
+    groups = _groups(desk, description, marks)
+    tables = _part_tables(desk, description, marks)
+    disputes = [_disputed(desk, description, marks, d.claim, d.accepted) for d in description.disputes]
+    questions = {
+        kind for kind in {group.kind for group in description.incoming} if _is_question(desk.index, kind)
+    }
+    pointing = [
+        (
+            group.kind in questions,
+            Pointing(
+                desk.name(group.kind) if group.kind else None,
+                desk.property(group.predicate),
+                group.total,
+                [desk.term(fact.subject) for fact in group.facts],
+            ),
+        )
+        for group in description.incoming
+    ]
+    return render(
+        desk,
+        "thing.html",
+        title=name.text,
+        here=nav,
+        name=name,
+        kinds=[desk.name(kind) for kind in description.kinds],
+        prose=desk.texts(iri, *_PROSE[:4]),
+        notes=desk.texts(iri, _PROSE[4]),
+        groups=groups,
+        tables=tables,
+        parts_left=description.parts_total - len(description.parts),
+        disputes=disputes,
+        unknown=[entry for asks, entry in pointing if asks],
+        incoming=[entry for asks, entry in pointing if not asks],
+        sources=desk.source_entries(marks),
+        formats=formats,
+        iri=iri,
+    )
+
+
+def _groups(desk: Desk, description: Description, marks: Marks) -> list[Group]:
+    """The facts in four sorts: names, links to our things, texts and numbers, links elsewhere."""
+    prose = {expand(curie) for curie in _PROSE}
+    parts = {part.key for part in description.parts}
+    facts = [
+        fact
+        for fact in description.facts
+        if fact.predicate not in (TYPE, PRIMARY_SOURCE, *prose)
+        and node_key(fact.object) not in parts
+        and not (fact.derived and _no_news(desk.index, description, fact))
+    ]
+    names = [f for f in facts if f.predicate in _NAMING]
+    rest = [f for f in facts if f.predicate not in _NAMING]
+    ours = [f for f in rest if not isinstance(f.object, ox.Literal) and not _outside(desk, f)]
+    texts = [f for f in rest if isinstance(f.object, ox.Literal)]
+    outside = [f for f in rest if not isinstance(f.object, ox.Literal) and _outside(desk, f)]
+    sorts = (
+        ("links", desk.rows(_said_first(ours), marks)),
+        ("values", desk.rows(_said_first(texts), marks)),
+        ("names", _name_rows(desk, names, marks)),
+        ("elsewhere", desk.rows(outside, marks)),
+    )
+    return [Group(desk.word(title), rows) for title, rows in sorts if rows]
+
+
+def _name_rows(desk: Desk, facts: Sequence[Fact], marks: Marks) -> list[Row]:
+    """Names in every language."""
+    table: dict[str, list[Shown]] = {}
+    for fact in facts:
+        table.setdefault(fact.predicate, []).append(desk.term(fact.object, marks=marks.of(fact.sources)))
+    return [Row(desk.property(predicate), tuple(values)) for predicate, values in table.items()]
+
+
+def _said_first(facts: Iterable[Fact]) -> list[Fact]:
+    return sorted(facts, key=lambda fact: fact.derived)
+
+
+def _no_news(index: Index, description: Description, fact: Fact) -> bool:
+    """Whether a derived fact only says in a foreign vocabulary, or less exactly, what is said already."""
+    if not fact.predicate.startswith(index.base):
+        return True
+    return any(
+        other.object == fact.object and other.predicate != fact.predicate and not other.derived
+        for other in description.facts
+    )
+
+
+def _outside(desk: Desk, fact: Fact) -> bool:
+    return desk.href(node_key(fact.object))[1]
+
+
+def _part_tables(desk: Desk, description: Description, marks: Marks) -> list[PartTable]:
+    """The parts by class, each class a table whose columns are the properties its nodes have."""
+    kinds: dict[str, list[Part]] = {}
+    for part in description.parts:
+        kinds.setdefault(part.kinds[0] if part.kinds else "", []).append(part)
+    return [_part_table(desk, description.iri, kind, parts, marks) for kind, parts in kinds.items()]
+
+
+def _part_table(desk: Desk, owner: str, kind: str, parts: Sequence[Part], marks: Marks) -> PartTable:
+    held = {part.key: [fact for fact in part.facts if _in_table(fact, owner)] for part in parts}
+    first: Counter[str] = Counter()
+    for facts in held.values():
+        first.update({fact.predicate: 1 for fact in facts})
+    columns = [column for column, _ in first.most_common()]
+    rows = []
+    for part in sorted(parts, key=lambda part: natural(part.key)):
+        facts = held[part.key]
+        said = [fact for fact in part.facts if not fact.derived]
+        vouching = {source for fact in said for source in fact.sources}
+        cells = [desk.values([f for f in facts if f.predicate == column], Marks()) for column in columns]
+        rows.append(PartRow(desk.name(part.key), [_bare(cell) for cell in cells], marks.of(sorted(vouching))))
+    title = desk.name(kind) if kind else Shown(desk.word("other-terms"))
+    return PartTable(title, [desk.property(column) for column in columns], rows)
+
+
+def _bare(cell: Sequence[Shown]) -> tuple[Shown, ...]:
+    """Values without marks: in a table the line carries them."""
+    return tuple(Shown(v.text, v.language, v.href, v.external, v.note, v.title, v.code) for v in cell)
+
+
+def _in_table(fact: Fact, owner: str) -> bool:
+    return (
+        not fact.derived and fact.predicate not in (TYPE, PRIMARY_SOURCE) and node_key(fact.object) != owner
+    )
+
+
+def _disputed(
+    desk: Desk, description: Description, marks: Marks, claim: Fact, accepted: Sequence[Fact]
+) -> Disputed:
+    subject = node_key(claim.subject)
+    return Disputed(
+        about=None if subject == description.iri else desk.name(subject),
+        label=desk.property(claim.predicate),
+        claim=desk.term(claim.object, marks=marks.of(claim.sources)),
+        accepted=[desk.term(fact.object, marks=marks.of(fact.sources)) for fact in accepted],
+    )
+
+
+def _is_question(index: Index, kind: str) -> bool:
+    """Whether a class is, or is a kind of, the class of questions."""
+    seen, waiting = set(), [kind]
+    while waiting:
+        current = waiting.pop()
+        if current == _QUESTION:
+            return True
+        if current not in seen:
+            seen.add(current)
+            above = index.values(current, expand("rdfs:subClassOf"))
+            waiting += [node_key(term) for term in above if isinstance(term, ox.NamedNode)]
+    return False
