@@ -47,8 +47,11 @@ class Config:
     workers: int = 2
     #: Queries that may wait.
     queue: int = 64
+    #: Seconds that a query may take.
     query_seconds: float = 30.0
+    #: Bytes that a query may take beyond the data.
     query_memory_bytes: int = 1 << 30
+    #: Bytes that the body of a request may have.
     body_bytes: int = 1 << 20
 
 
