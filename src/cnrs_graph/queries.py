@@ -545,30 +545,30 @@ def _check_bind(group: Any, source: _Source) -> None:
 def _check_select(query: Any, source: _Source) -> None:
     """Refuse columns that cannot be: shown twice, named like a variable of the pattern, or not grouped."""
     clause = query.children[0]
-    groups = [part for part in _part(query, "solution_modifier").children if _is(part, "group_clause")]
+    modifier = _part(query, "solution_modifier")
+    groups = [part for part in modifier.children if _is(part, "group_clause")]
     star = next((part for part in clause.children if getattr(part, "type", None) == "STAR"), None)
     if groups and star is not None:
         raise source.error(_start(star), "SELECT * cannot stand with GROUP BY", "name the variables to show")
-    counts = bool(groups) or next(_subtrees(clause, {"aggregate"}), None) is not None
-    grouped = {_last_variable(part) for group in groups for part in _keys(group)} if counts else None
-    inside = set(_visible(query.children[1:]))
+    counts = bool(groups) or any(next(_subtrees(part, {"aggregate"}), None) for part in (clause, modifier))
+    late = set(_visible([part for part in query.children if _is(part, "values_clause")]))
+    keys = {_last_variable(part) for group in groups for part in _keys(group)} | late
+    inside = keys if counts else set(_visible(query.children[1:]))
     shown: set[str] = set()
     for column in (part for part in clause.children if _is(part, "projection")):
-        wrong = _wrong_column(column, shown, inside, grouped)
+        wrong = _wrong_column(column, shown, inside, grouped=counts)
         if wrong is not None:
             raise source.error(_last_place(column), *wrong)
         shown.add(_last_variable(column))
 
 
-def _wrong_column(
-    column: Any, shown: set[str], inside: set[str], grouped: set[str] | None
-) -> tuple[str, str] | None:
+def _wrong_column(column: Any, shown: set[str], inside: set[str], *, grouped: bool) -> tuple[str, str] | None:
     name, computed = _last_variable(column), len(column.children) > 1
     if name in shown:
         return f"?{name} is shown twice", "name each column once"
     if computed and name in inside:
-        return f"AS ?{name} names a variable that the pattern uses already", "choose a new name"
-    if grouped is not None and not computed and name not in grouped:
+        return f"AS ?{name} names a variable that is in use already", "choose a new name"
+    if grouped and not computed and name not in inside:
         return (
             f"?{name} has many values in a group",
             f"add GROUP BY ?{name}, or show (SAMPLE(?{name}) AS ?one)",
@@ -882,7 +882,7 @@ def _integer(value: str) -> str:
 
 
 def _date(value: str) -> str:
-    wrong = f"{value!r} is not a date; write for example 2020-12-31"
+    wrong = f"{value!r} is not a date; write for example 1999-12-31"
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError(wrong)
     try:
@@ -894,7 +894,7 @@ def _date(value: str) -> str:
 
 def _year(value: str) -> str:
     if not re.fullmatch(r"[0-9]{4}", value):
-        raise ValueError(f"{value!r} is not a year; write for example 2020")
+        raise ValueError(f"{value!r} is not a year; write for example 1999")
     return f'"{value}"^^<{_XSD}gYear>'
 
 
