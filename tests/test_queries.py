@@ -694,6 +694,15 @@ def test_a_missing_file_is_refused(tmp_path):
         read_query(tmp_path / "none.rq")
 
 
+def test_two_queries_of_one_name_are_refused(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "things.rq").write_text("#+ summary: Things\nASK {}\n", encoding="utf-8")
+
+    with pytest.raises(SourceError, match="another query has this name"):
+        Catalogue(tmp_path)
+
+
 def test_the_catalogue_knows_the_names_and_suggests_the_one_that_was_meant():
     catalogue = Catalogue(ROOT / "queries")
 

@@ -712,8 +712,13 @@ class Catalogue(Mapping[str, SavedQuery]):
     """
 
     def __init__(self, directory: Path) -> None:
-        paths = sorted(directory.rglob("*.rq"), key=lambda path: path.stem)
-        self._queries = {path.stem: read_query(path) for path in paths}
+        self._queries: dict[str, SavedQuery] = {}
+        for path in sorted(directory.rglob("*.rq"), key=lambda path: path.stem):
+            if path.stem in self._queries:
+                raise SourceError(
+                    Place(path), f"another query has this name: {self._queries[path.stem].path}"
+                )
+            self._queries[path.stem] = read_query(path)
 
     def __getitem__(self, name: str) -> SavedQuery:
         try:
