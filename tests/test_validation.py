@@ -209,6 +209,18 @@ def test_a_path_walked_backwards_has_its_place_too(shapes, write):
     assert result.place == Place(next(iter(said.files.values())), 9, 1)
 
 
+def test_a_wrong_value_of_a_path_walked_backwards_stands_where_it_points_here(write):
+    shapes = load_shapes(
+        write("s:X sh:targetClass :K ; sh:property s:P . s:P sh:path [ sh:inversePath :p ] ; sh:class :L .")
+    )
+    (result,) = validate(
+        write("id:x a :K .\nid:l a :L ; :p id:x .\nid:m :q 1 ; :p id:x .", "x.ttl"), shapes
+    ).results
+
+    assert result.value == ox.NamedNode(f"{BASE}id/m")
+    assert (result.place.line, result.place.column) == (11, 16)
+
+
 def test_own_words_for_a_list_keep_the_order_of_the_list(shapes, write):
     said = write('id:x a :Loan ; :start "2020-01-01"^^xsd:date ; :borrower id:b . id:b :town "Nice" .')
 
@@ -467,6 +479,20 @@ def test_a_finding_through_two_shapes_is_told_once(write):
     assert len(list(report.graph.subjects(rdflib.RDF.type, SH.ValidationResult))) == 1
 
 
+def test_two_constraints_with_one_message_are_told_once_and_reported_twice(write):
+    shapes = load_shapes(
+        write(
+            's:P sh:targetClass :K ; sh:path :p ; sh:minLength 3 ; sh:pattern "^z" ; sh:message "Mend it." .'
+        )
+    )
+    report = validate(write('id:x a :K ; :p "a" .', "x.ttl"), shapes)
+
+    assert [result.messages for result in report.results] == [{"": "Mend it."}]
+    assert len({*report.results, *report.results}) == 1
+    components = set(report.graph.objects(None, SH.sourceConstraintComponent))
+    assert components == {SH.MinLengthConstraintComponent, SH.PatternConstraintComponent}
+
+
 @pytest.fixture
 def mixed(write):
     """Data with findings of every kind the shapes know."""
@@ -572,10 +598,11 @@ def test_validation_leaves_shapes_and_literals_as_they_are(shapes, mixed):
     assert rdflib.NORMALIZE_LITERALS is False
 
 
-def test_ill_typed_literals_are_findings_and_not_noise(shapes, changed, capfd):
-    validate(changed('"2020-01-15"', '"2020-13-45"'), shapes)
+def test_ill_typed_literals_are_findings_and_not_noise(shapes, changed, caplog):
+    report = validate(changed('"2020-01-15"', '"2020-13-46"'), shapes)
 
-    assert capfd.readouterr() == ("", "")
+    assert report.results
+    assert caplog.records == []
 
 
 @pytest.fixture

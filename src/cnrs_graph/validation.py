@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any, cast
 
 import pyoxigraph as ox
@@ -78,7 +78,7 @@ class Result:
     focus: Term
     path: str
     severity: Severity
-    messages: Mapping[str, str]
+    messages: Mapping[str, str] = field(hash=False)
     value: Term | None
     shape: str
     rule: str
@@ -121,7 +121,7 @@ class Shapes:
     """Shapes that have been seen to be usable, as a graph; `warnings` name what in them has no effect."""
 
     graph: Any = field(compare=False)
-    files: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -365,14 +365,13 @@ def _report(
             findings.append(finding)
     places = _places(said, findings)
     labels = _labels(everything, {finding.focus for finding in findings}, language)
-    results = {
-        _key(result): (result, finding.node)
-        for finding in findings
-        for result in (_result(finding, places(finding), labels[finding.focus]),)
-    }
-    ordered = [results[key] for key in sorted(results)]
+    told = {}
+    for finding in findings:
+        result = _result(finding, places(finding), labels[finding.focus])
+        told[(*_key(result), finding.component)] = (result, finding.node)
+    ordered = [told[key] for key in sorted(told)]
     return Report(
-        tuple(result for result, _ in ordered),
+        tuple({_key(result): result for result, _ in ordered}.values()),
         _report_graph(engine_report, [(result.messages, node) for result, node in ordered], shapes),
         looked_at,
     )
@@ -391,6 +390,7 @@ class _Finding:
     value: Term | None
     shape: str
     rule: str
+    component: str
 
 
 def _finding(report: Any, node: Any, shapes: Shapes) -> _Finding:
@@ -407,6 +407,7 @@ def _finding(report: Any, node: Any, shapes: Shapes) -> _Finding:
         value=None if value is None else to_oxigraph(value),
         shape=shape_iri(shapes.graph, source),
         rule=rule_of(shapes.graph, source),
+        component=str(report.value(node, iri(f"{_SH}sourceConstraintComponent"))),
     )
 
 
@@ -415,7 +416,7 @@ def _result(finding: _Finding, place: Place | None, label: str) -> Result:
         finding.focus,
         finding.path,
         finding.severity,
-        MappingProxyType(dict(sorted(finding.messages.items()))),
+        dict(sorted(finding.messages.items())),
         finding.value,
         finding.shape,
         finding.rule,
