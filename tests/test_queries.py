@@ -230,7 +230,7 @@ def test_what_we_accept_holds_no_service_that_we_do_not_see(text):
     assert the_engine_accepts(re.sub("service", "sxrvice", text, flags=re.IGNORECASE))
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(mutated())
 def test_a_mutated_query_that_the_engine_accepts_has_a_reason_when_we_refuse_it(text):
     if the_engine_accepts(text) and not we_accept(text):
@@ -238,7 +238,7 @@ def test_a_mutated_query_that_the_engine_accepts_has_a_reason_when_we_refuse_it(
 
 
 ONLY_THE_ENGINE_ON_MUTANTS = re.compile(
-    r"<<|\{\||~|--|\\[uU]|!\s*!|[?$\w)\]'\"]<|(?i:[a-z_](?=\d))|(?i:select|distinct|reduced|where|filter|union|optional"
+    r"<<|\{\||~|--|\\[uU]|!\s*!|[?$\w)\]'\"]\s*<\S|(?i:[a-z_](?=\d))|(?i:select|distinct|reduced|where|filter|union|optional"
     r"|minus|graph|values|bind|as|in|not|exists|group|order|by|limit|offset|having|asc|desc|service|silent|undef|a|if"
     r"|named|from|ask|construct|describe|base|prefix|count|str|separator|true|false)(?=\w)"
 )
