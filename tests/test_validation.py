@@ -1,6 +1,9 @@
 """The promises of validation: what is found, where, in which words, and what cannot pass for a check."""
 
 import http.server
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -671,3 +674,24 @@ def test_an_unknown_rule_is_refused_with_what_was_meant(shapes):
 
 def test_the_rules_are_named_once_each(shapes):
     assert list(rules(shapes)) == ["LN1", "LN2"]
+
+
+def test_the_report_does_not_depend_on_the_hash_seed(mixed):
+    (path,) = mixed.files.values()
+    program = (
+        "import sys; from pathlib import Path; from cnrs_graph.dataset import load\n"
+        "from cnrs_graph.validation import load_shapes, validate\n"
+        "shapes, data = (load(Path(name), base='https://example.org/') for name in sys.argv[1:])\n"
+        "report = validate(data, load_shapes(shapes))\n"
+        "print(report.results, report.graph.serialize(format='turtle'))"
+    )
+    command = [sys.executable, "-c", program, FIXTURES / "shapes.ttl", path]
+    runs = {
+        subprocess.run(
+            command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert len(runs) == 1
+    assert b"LN2" in runs.pop()
