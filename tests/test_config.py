@@ -18,7 +18,7 @@ def test_the_shipped_settings_are_read():
     assert config.base.endswith("/")
     assert config.title["en"]
     assert all(path.is_dir() for path in (*config.data, config.ontology, config.shapes, config.queries))
-    assert (shipped() / "data" / "publication.toml").is_file()
+    assert (shipped() / "publication.toml").is_file()
 
 
 def test_paths_are_relative_to_the_file(tmp_path):

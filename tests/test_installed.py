@@ -65,6 +65,7 @@ def run(command, *arguments, cwd):
 def test_the_wheel_carries_every_shipped_file(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     shipped = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
+    shipped.append(ROOT / "publication.toml")
     assert len(shipped) > 100
     missing = [
         path for path in shipped if f"cnrs_graph/_bundled/{path.relative_to(ROOT).as_posix()}" not in inside

@@ -52,7 +52,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     Source: the table of exit codes in docs/reference/cli.md.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         code: int = options.command(options)
         sys.stdout.flush()
@@ -188,14 +188,17 @@ def describe(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    """The settings: of --config, of a publication file in the folder that is served, or the shipped ones."""
-    from cnrs_graph.config import read_config
+    """The settings: those of --config, of the one folder that is a publication itself, or the shipped ones."""
+    from cnrs_graph.config import PUBLICATION, read_config
 
-    paths: list[str] = getattr(options, "path", [])
-    own = Path(paths[0]) / "publication.toml" if len(paths) == 1 and paths[0] != _STDIN else None
     if options.config:
         return read_config(Path(options.config))
-    return read_config(own if own is not None and own.is_file() else None)
+    paths: list[str] = getattr(options, "path", [])
+    if len(paths) == 1 and (Path(paths[0]) / PUBLICATION).is_file():
+        # The folder says itself what of it is data.
+        options.path = []
+        return read_config(Path(paths[0]) / PUBLICATION)
+    return read_config()
 
 
 def _publication(options: argparse.Namespace) -> Publication:
@@ -291,20 +294,21 @@ def _tell(options: argparse.Namespace, message: str) -> None:
 # ------------------------------------------------------------------------------------------------- options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The options of every command."""
+    top = argparse.ArgumentParser(
         prog="cnrs-graph",
         description="Publish, query and validate linked data about research cooperation.",
         epilog="exit codes: 0 done, 1 findings, 2 usage, 3 input unreadable, 4 shapes or query broken, "
         "5 nothing was checked, 6 a remote endpoint failed, 70 our mistake",
     )
-    parser.add_argument("--version", action=_Version, help="print the version and leave")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    top.add_argument("--version", action=_Version, help="print the version and leave")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
     _add_validate(commands)
     _add_serve(commands)
     _add_query(commands)
     _add_describe(commands)
-    return parser
+    return top
 
 
 class _Version(argparse.Action):

@@ -14,6 +14,8 @@ from cnrs_graph.validation import Severity
 
 _HERE = Path(__file__).resolve().parent
 _PREFIX = "CNRS_GRAPH_"
+#: The name of the file that makes a folder a publication.
+PUBLICATION = "publication.toml"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def shipped() -> Path:
     Raises: ConfigError if they are in neither.
     """
     for candidate in (_HERE / "_bundled", _HERE.parents[1]):
-        if (candidate / "data" / "publication.toml").is_file():
+        if (candidate / PUBLICATION).is_file():
             return candidate
     raise ConfigError("the shipped ontology, shapes, data and queries are missing; install the package again")
 
@@ -73,7 +75,7 @@ def read_config(path: Path | None = None, environ: Mapping[str, str] = os.enviro
 
     Raises: ConfigError naming the setting, what is wrong with it and what can be written.
     """
-    file = path if path is not None else shipped() / "data" / "publication.toml"
+    file = path if path is not None else shipped() / PUBLICATION
     try:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

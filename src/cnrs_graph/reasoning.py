@@ -36,7 +36,9 @@ def entail(said: Iterable[ox.Quad], rules: Mapping[str, str], *, into: str) -> t
         store.extend(ox.Quad(triple.subject, triple.predicate, triple.object) for triple in new)
         derived |= new
     graph = ox.NamedNode(into)
-    return tuple(ox.Quad(each.subject, each.predicate, each.object, graph) for each in sorted(derived, key=str))
+    return tuple(
+        ox.Quad(each.subject, each.predicate, each.object, graph) for each in sorted(derived, key=str)
+    )
 
 
 def _apply(store: ox.Store, name: str, text: str) -> list[ox.Triple]:

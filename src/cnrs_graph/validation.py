@@ -222,11 +222,17 @@ def explain(shapes: Shapes, rule: str) -> Explanation:
         labels=texts_of(graph, [node], _NAMES),
         descriptions=texts_of(graph, [node], _DESCRIPTIONS),
         messages=texts_of(graph, _speakers(graph, parts), (f"{_SH}message",)),
-        severity=max(_severity(graph, part) for part in parts),
+        severity=_worst_stated(graph, parts),
         targets=tuple(targets_of(graph, node)),
         sources=tuple(sorted(str(item) for item in graph.objects(node, iri(f"{_DCTERMS}source")))),
         turtle=turtle_of(graph, parts),
     )
+
+
+def _worst_stated(graph: Any, parts: Iterable[Any]) -> Severity:
+    """The worst severity that a shape or a shape below it states; a violation when none does."""
+    stated = [part for part in parts if graph.value(part, iri(f"{_SH}severity")) is not None]
+    return max((_severity(graph, part) for part in stated), default=Severity.VIOLATION)
 
 
 def _speakers(graph: Any, parts: Iterable[Any]) -> Iterator[Any]:
