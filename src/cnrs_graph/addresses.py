@@ -10,7 +10,7 @@ _SAFE = "/!$&'()*+,;=:@-._~%"
 
 
 def path_of(base: str, iri: str) -> str | None:
-    """The path of the page about one of our IRIs, percent-encoded, with a fragment for a term; None for others.
+    """The path of the page about one of our IRIs, percent-encoded; None for others.
 
     >>> path_of("https://example.org/", "https://example.org/id/cooperation/ln2")
     '/doc/cooperation/ln2'
@@ -46,9 +46,9 @@ def encoded(path: str) -> str:
 
 
 def folded(path: str) -> str:
-    """What different spellings of one path have in common: case, encoding, composition, slashes at the end.
+    r"""What different spellings of one path have in common: case, encoding, composition, slashes at the end.
 
-    >>> folded("/doc/Caf%C3%A9/") == folded("/doc/cafe\\u0301")
+    >>> folded("/doc/Caf%C3%A9/") == folded("/doc/cafe\u0301")
     True
     """
     return unicodedata.normalize("NFC", unquote(path, errors="replace")).casefold().rstrip("/")

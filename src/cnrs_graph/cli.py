@@ -167,9 +167,9 @@ def query(options: argparse.Namespace) -> int:
 
 def describe(options: argparse.Namespace) -> int:
     """Print what is said about one thing."""
-    from cnrs_graph.descriptions import build_index, describe, document, find
+    from cnrs_graph.descriptions import build_index, describe, description_text, document, find
     from cnrs_graph.formats import GRAPH_FORMATS, by_name
-    from cnrs_graph.representations import description_text, graph_bytes
+    from cnrs_graph.representations import graph_bytes
 
     published = _publication(options)
     index = build_index(published.said, published.inferred, outside=published.outside_default)

@@ -71,7 +71,12 @@ class Incoming:
     @property
     def truncated(self) -> bool:
         """Whether there are more than are listed."""
-        return self.total > len(self.facts)
+        return self.total > len(self.things)
+
+    @property
+    def things(self) -> tuple[str, ...]:
+        """The things that are listed, each once."""
+        return tuple(dict.fromkeys(node_key(fact.subject) for fact in self.facts))
 
 
 @dataclass(frozen=True)
@@ -383,7 +388,8 @@ def _attached(index: Index, owner: str, *, root: bool) -> Iterator[str]:
         return
     for quad in index.incoming.get(owner, ()):
         key = node_key(quad.subject)
-        if key in index.names or quad.predicate.value in _NOT_PARTS:
+        # A blank node that points here is an expression of the ontology or a cell of a list, not a part.
+        if key in index.names or key.startswith("_:") or quad.predicate.value in _NOT_PARTS:
             continue
         if root or not _owned(index, key):
             yield key
@@ -401,20 +407,19 @@ def _owned(index: Index, key: str) -> bool:
 
 def _incoming(index: Index, iri: str, inside: set[str]) -> Iterator[Incoming]:
     """What points at the thing or its parts from elsewhere, by class and property."""
-    groups: dict[tuple[str, str], dict[Triple, list[ox.Quad]]] = defaultdict(dict)
+    groups: dict[tuple[str, str], dict[str, list[ox.Quad]]] = defaultdict(dict)
     for target in sorted(inside):
         for quad in index.incoming.get(target, ()):
             source = node_key(quad.subject)
             # A nameless neighbour of a part (another term's participation) is no news about this thing.
-            if source in inside or (target != iri and source not in index.names):
+            if source in inside or source.startswith("_:") or (target != iri and source not in index.names):
                 continue
             kinds = index.kinds(source)
-            group = groups[kinds[0] if kinds else "", quad.predicate.value]
-            group.setdefault((quad.subject, quad.predicate, quad.object), []).append(quad)
-    for (kind, predicate), triples in sorted(groups.items()):
-        shown = sorted(triples, key=lambda triple: node_key(triple[0]))[:INCOMING_LIMIT]
-        facts = tuple(fact for triple in shown for fact in _facts(index, triples[triple]))
-        yield Incoming(kind, predicate, len(triples), facts)
+            groups[kinds[0] if kinds else "", quad.predicate.value].setdefault(source, []).append(quad)
+    for (kind, predicate), sources in sorted(groups.items()):
+        shown = sorted(sources)[:INCOMING_LIMIT]
+        facts = tuple(fact for source in shown for fact in _facts(index, sources[source]))
+        yield Incoming(kind, predicate, len(sources), facts)
 
 
 def _disputes(index: Index, keys: Sequence[str]) -> Iterator[Dispute]:
@@ -437,3 +442,31 @@ def _claimed_parts(index: Index, keys: Sequence[str]) -> tuple[str, ...]:
         if any(node_key(quad.object) in wanted for quad in quads)
     ]
     return tuple(sorted(found))
+
+
+def description_text(index: Index, description: Description, *, language: str) -> str:
+    """A description to read at a terminal: name, IRI, facts, parts, what differs, what points here."""
+    name = name_of(index, description.iri, (language,)).value
+    lines = [name, description.iri, ""]
+    lines += [_line(index, fact, language) for fact in description.facts]
+    for part in description.parts:
+        lines += ["", name_of(index, part.key, (language,)).value]
+        lines += [f"  {_line(index, fact, language)}" for fact in part.facts if not fact.derived]
+    claims = [dispute.claim for dispute in description.disputes]
+    if claims:
+        lines += ["", "said otherwise", *(f"  {_line(index, claim, language)}" for claim in claims)]
+    for group in description.incoming:
+        things = ", ".join(name_of(index, thing, (language,)).value for thing in group.things[:10])
+        more = f" and {group.total - 10} more" if group.total > 10 else ""
+        lines += ["", f"{group.total} × {shortened(index.base, group.predicate)}: {things}{more}"]
+    # A terminal obeys control characters; what is printed is text only.
+    return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines)
+
+
+def _line(index: Index, fact: Fact, language: str) -> str:
+    label = shortened(index.base, fact.predicate)
+    if isinstance(fact.object, ox.Literal):
+        value = fact.object.value + (f" @{fact.object.language}" if fact.object.language else "")
+    else:
+        value = name_of(index, node_key(fact.object), (language,)).value
+    return f"{label}: {value}{' (derived)' if fact.derived else ''}"

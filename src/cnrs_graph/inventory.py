@@ -57,8 +57,9 @@ def describe_dataset(said: Dataset) -> tuple[ox.Quad, ...]:
     write.number(whole, "void:distinctObjects", len({o for _, _, o in triples}))
     write.text(whole, "void:uriSpace", f"{base}id/")
     write.link(whole, "void:sparqlEndpoint", f"{base}sparql")
+    described = {ox.NamedNode(iri) for iri in published_datasets(said)}
     for quad in said.quads:
-        if isinstance(quad.subject, ox.NamedNode) and quad.subject.value in published_datasets(said):
+        if quad.subject in described:
             write.quads.append(ox.Quad(quad.subject, quad.predicate, quad.object))
     _vocabularies(write, said)
     _partitions(write, said)

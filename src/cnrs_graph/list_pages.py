@@ -1,4 +1,4 @@
-"""The pages that lead to others: front page, lists of things, saved queries, the dataset, its graphs, errors."""
+"""The pages that lead to others: front page, lists of things, queries, the dataset, its graphs, errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyoxigraph as ox
 from cnrs_graph.descriptions import DERIVED_FROM, Index, node_key
 from cnrs_graph.inventory import dataset_iri
 from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
-from cnrs_graph.terms import expand, local_name
+from cnrs_graph.terms import expand, graph_family, local_name
 
 _LISTED = 500
 
@@ -82,14 +82,17 @@ def dataset_page(
     desk: Desk, about: str | None, graphs: Mapping[str, int], formats: Sequence[DataLink]
 ) -> bytes:
     """Write the page about the dataset: description, graphs with their sources, sizes."""
-    rows = [(desk.name(graph), count, _sources(desk, graph)) for graph, count in graphs.items()]
+    families: dict[str, list[tuple[Shown, int, list[Shown]]]] = {}
+    for graph, count in graphs.items():
+        family = graph_family(desk.index.base, graph)
+        families.setdefault(family, []).append((desk.name(graph), count, _sources(desk, graph)))
     return render(
         desk,
         "dataset.html",
         title=desk.title,
         here="/dataset",
         prose=_about(desk, about),
-        graphs=rows,
+        families=families,
         total=sum(graphs.values()),
         counts=class_counts(desk),
         formats=formats,
@@ -146,7 +149,7 @@ def class_counts(desk: Desk) -> list[tuple[Shown, int, str]]:
 
 
 def browsable(index: Index) -> dict[str, str]:
-    """The classes to list, by the slug of their page: those of things that have names; ours, if we define any."""
+    """The classes to list, by the slug of their page: those of named things; ours if we define any."""
     found = {
         slug_of(kind): kind
         for kind, things in index.instances.items()

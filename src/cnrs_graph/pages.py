@@ -108,13 +108,16 @@ class Desk:
         named = name_of(self.index, iri, (self.language,))
         href, external = self.href(iri)
         has_name = iri in self.index.names or iri.startswith(f"{self.index.base}id/")
+        text = named.value
+        if external and text == iri:
+            text = re.sub(r"^https?://(?:www\.)?", "", iri, flags=re.IGNORECASE).rstrip("/")
         return Shown(
-            text=named.value,
+            text=text,
             language=self._tag(named),
             href=href,
             external=external,
             note=self._note(named),
-            title=compact(iri).strip("<>"),
+            title="" if href and not external else compact(iri).strip("<>"),
             code=not has_name and not external,
             **changes,
         )
@@ -141,7 +144,7 @@ class Desk:
             label = chosen_name(self.index.names.get(iri, ()), (self.language,))
             plain = label.value if label is not None else plain or spelled(local_name(iri))
         href = self.href(iri)[0] if iri.startswith(self.index.base) else None
-        return Shown(plain, href=href, title=compact(iri).strip("<>"))
+        return Shown(plain, href=href, title="" if href else compact(iri).strip("<>"))
 
     def texts(self, key: str, *curies: str) -> tuple[Shown, ...]:
         """The texts of a node under these properties, in the language of the page where there are any."""
@@ -154,7 +157,7 @@ class Desk:
         return tuple(self.literal(text) for text in self.preferred(found))
 
     def preferred(self, literals: Sequence[ox.Literal]) -> list[ox.Literal]:
-        """The literals without language, and of the others those in the page's language, or in the first there is."""
+        """The literals without language, and those in the page's language, or in the first there is."""
         plain = [text for text in literals if not text.language]
         tagged = [text for text in literals if text.language]
         best = chosen_name(tagged, (self.language,))
@@ -170,7 +173,7 @@ class Desk:
         return [Row(self.property(predicate), self.values(held, marks)) for predicate, held in table.items()]
 
     def values(self, facts: Sequence[Fact], marks: Marks) -> tuple[Shown, ...]:
-        """The values of some facts with one property; of texts in several languages those that fit the page."""
+        """The values of facts with one property; of texts in several languages those that fit the page."""
         texts = self.preferred([f.object for f in facts if isinstance(f.object, ox.Literal)])
         kept = [f for f in facts if not isinstance(f.object, ox.Literal) or f.object in texts]
         return tuple(

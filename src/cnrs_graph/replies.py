@@ -167,10 +167,10 @@ def error_reply(error: Exception, fmt: Format, page: bytes) -> Reply:
         headers.append(("Retry-After", str(error.retry_after_seconds)))
     elif status == 503:
         headers.append(("Retry-After", "1"))
-    body = {PAGE: lambda: page, TEXT: lambda: f"{sentence_of(error)}\n".encode()}.get(
-        fmt, lambda: _problem(error)
-    )
-    return Reply(status, tuple(headers), body())
+    if fmt is PAGE:
+        return Reply(status, tuple(headers), page)
+    body = f"{sentence_of(error)}\n".encode() if fmt is TEXT else _problem(error)
+    return Reply(status, tuple(headers), body)
 
 
 def _problem(error: Exception) -> bytes:

@@ -9,7 +9,8 @@ import pyoxigraph as ox
 
 from cnrs_graph.descriptions import NAMES, TYPE, Index, facts_about, node_key
 from cnrs_graph.pages import DataLink, Desk, Marks, Row, Shown, natural, render
-from cnrs_graph.terms import expand, local_name
+from cnrs_graph.terms import compact, expand, local_name
+from cnrs_graph.words import PROPERTIES
 
 _SORTS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("classes", ("owl:Class", "rdfs:Class")),
@@ -24,7 +25,24 @@ _APART = {
     *NAMES,
     TYPE,
     *(expand(c) for c in ("skos:definition", "rdfs:comment", "rdfs:isDefinedBy", "owl:disjointWith")),
+    "http://www.w3.org/2003/06/sw-vocab-status/ns#term_status",
 }
+#: The rows that say most come first; comparisons with other vocabularies come last.
+_ROW_ORDER = tuple(
+    expand(curie)
+    for curie in (
+        "rdfs:subClassOf",
+        "owl:equivalentClass",
+        "rdfs:subPropertyOf",
+        "rdfs:domain",
+        "rdfs:range",
+        "owl:inverseOf",
+        "owl:propertyChainAxiom",
+        "skos:scopeNote",
+        "skos:note",
+        "skos:example",
+    )
+)
 _SEVERITIES = {expand(f"sh:{name.capitalize()}"): name for name in ("violation", "warning", "info")}
 
 
@@ -154,18 +172,25 @@ def _in_namespace(index: Index, namespace: str) -> list[str]:
 
 
 def _term(desk: Desk, iri: str) -> TermEntry:
-    facts = [f for f in facts_about(desk.index, iri) if f.predicate not in _APART and not f.derived]
+    said = [f for f in facts_about(desk.index, iri) if f.predicate not in _APART and not f.derived]
+    facts = sorted(said, key=lambda f: _ROW_ORDER.index(f.predicate) if f.predicate in _ROW_ORDER else 99)
     name = desk.name(iri)
     others = [n for n in desk.index.names.get(iri, ()) if n.language and n.language.lower() != desk.language]
     return TermEntry(
         anchor=local_name(iri),
         name=name,
         iri=iri,
-        kinds=[desk.name(kind) for kind in desk.index.kinds(iri)],
+        kinds=[_kind(desk, kind) for kind in desk.index.kinds(iri)],
         others=[Shown(each.value, each.language) for each in others],
         definition=desk.texts(iri, "skos:definition", "rdfs:comment"),
         rows=desk.rows(facts, Marks()),
     )
+
+
+def _kind(desk: Desk, kind: str) -> Shown:
+    """What a term is, in words."""
+    plain = PROPERTIES[desk.language].get(compact(kind))
+    return Shown(plain) if plain is not None else desk.name(kind)
 
 
 def _rule(desk: Desk, iri: str) -> RuleEntry:

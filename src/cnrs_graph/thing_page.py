@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyoxigraph as ox
 
@@ -83,7 +82,7 @@ def thing_page(
                 desk.name(group.kind) if group.kind else None,
                 desk.property(group.predicate),
                 group.total,
-                [desk.term(fact.subject) for fact in group.facts],
+                [desk.name(thing) for thing in group.things],
             ),
         )
         for group in description.incoming
@@ -110,28 +109,31 @@ def thing_page(
 
 
 def _groups(desk: Desk, description: Description, marks: Marks) -> list[Group]:
-    """The facts in four sorts: names, links to our things, texts and numbers, links elsewhere."""
+    """The facts in three sorts: what is said of the thing here, its names, links to elsewhere."""
     prose = {expand(curie) for curie in _PROSE}
     parts = {part.key for part in description.parts}
+    parts |= {node_key(fact.object) for part in description.parts for fact in part.facts if not fact.derived}
     facts = [
         fact
         for fact in description.facts
         if fact.predicate not in (TYPE, PRIMARY_SOURCE, *prose)
-        and node_key(fact.object) not in parts
-        and not (fact.derived and _no_news(desk.index, description, fact))
+        and not (fact.derived and (node_key(fact.object) in parts or _no_news(desk.index, description, fact)))
     ]
     names = [f for f in facts if f.predicate in _NAMING]
     rest = [f for f in facts if f.predicate not in _NAMING]
-    ours = [f for f in rest if not isinstance(f.object, ox.Literal) and not _outside(desk, f)]
-    texts = [f for f in rest if isinstance(f.object, ox.Literal)]
-    outside = [f for f in rest if not isinstance(f.object, ox.Literal) and _outside(desk, f)]
+    outside = [f for f in rest if _outside(desk, f)]
+    ours = sorted((f for f in rest if not _outside(desk, f)), key=_links_first)
     sorts = (
-        ("links", desk.rows(_said_first(ours), marks)),
-        ("values", desk.rows(_said_first(texts), marks)),
+        ("facts", desk.rows(ours, marks)),
         ("names", _name_rows(desk, names, marks)),
         ("elsewhere", desk.rows(outside, marks)),
     )
     return [Group(desk.word(title), rows) for title, rows in sorts if rows]
+
+
+def _links_first(fact: Fact) -> tuple[bool, bool]:
+    """Links before texts and numbers, what is said before what follows."""
+    return fact.derived, isinstance(fact.object, ox.Literal)
 
 
 def _name_rows(desk: Desk, facts: Sequence[Fact], marks: Marks) -> list[Row]:
@@ -140,10 +142,6 @@ def _name_rows(desk: Desk, facts: Sequence[Fact], marks: Marks) -> list[Row]:
     for fact in facts:
         table.setdefault(fact.predicate, []).append(desk.term(fact.object, marks=marks.of(fact.sources)))
     return [Row(desk.property(predicate), tuple(values)) for predicate, values in table.items()]
-
-
-def _said_first(facts: Iterable[Fact]) -> list[Fact]:
-    return sorted(facts, key=lambda fact: fact.derived)
 
 
 def _no_news(index: Index, description: Description, fact: Fact) -> bool:
@@ -170,24 +168,49 @@ def _part_tables(desk: Desk, description: Description, marks: Marks) -> list[Par
 
 def _part_table(desk: Desk, owner: str, kind: str, parts: Sequence[Part], marks: Marks) -> PartTable:
     held = {part.key: [fact for fact in part.facts if _in_table(fact, owner)] for part in parts}
-    first: Counter[str] = Counter()
-    for facts in held.values():
-        first.update({fact.predicate: 1 for fact in facts})
-    columns = [column for column, _ in first.most_common()]
+    columns = _columns(held.values())
+    broader = {column: _broader(desk.index, column, columns) for column in columns}
+    columns = [column for column in columns if broader[column] == column]
     rows = []
     for part in sorted(parts, key=lambda part: natural(part.key)):
         facts = held[part.key]
         said = [fact for fact in part.facts if not fact.derived]
         vouching = {source for fact in said for source in fact.sources}
-        cells = [desk.values([f for f in facts if f.predicate == column], Marks()) for column in columns]
-        rows.append(PartRow(desk.name(part.key), [_bare(cell) for cell in cells], marks.of(sorted(vouching))))
+        cells = []
+        for column in columns:
+            narrow = {column, *(c for c, wide in broader.items() if wide == column)}
+            cells.append(_cell(desk, column, [fact for fact in facts if fact.predicate in narrow]))
+        rows.append(PartRow(desk.name(part.key), cells, marks.of(sorted(vouching))))
     title = desk.name(kind) if kind else Shown(desk.word("other-terms"))
     return PartTable(title, [desk.property(column) for column in columns], rows)
 
 
-def _bare(cell: Sequence[Shown]) -> tuple[Shown, ...]:
-    """Values without marks: in a table the line carries them."""
-    return tuple(Shown(v.text, v.language, v.href, v.external, v.note, v.title, v.code) for v in cell)
+def _columns(lines: Iterable[Sequence[Fact]]) -> list[str]:
+    """The properties of some nodes in the order they are written in, each before its follower."""
+    columns: list[str] = []
+    for facts in lines:
+        written = [fact.predicate for fact in facts]
+        for at, predicate in enumerate(written):
+            if predicate not in columns:
+                after = [columns.index(other) for other in written[at:] if other in columns]
+                columns.insert(min(after, default=len(columns)), predicate)
+    return columns
+
+
+def _broader(index: Index, column: str, columns: Sequence[str]) -> str:
+    """The column that a narrower property shares with the one above it, if that is a column too."""
+    above = [node_key(value) for value in index.values(column, expand("rdfs:subPropertyOf"))]
+    return next((wide for wide in above if wide in columns and wide != column), column)
+
+
+def _cell(desk: Desk, column: str, facts: Sequence[Fact]) -> tuple[Shown, ...]:
+    """The values of one column, without marks, which the line carries; a narrower property is named beside."""
+    shown: list[Shown] = []
+    for predicate in dict.fromkeys(fact.predicate for fact in facts):
+        note = "" if predicate == column else desk.property(predicate).text
+        values = desk.values([fact for fact in facts if fact.predicate == predicate], Marks())
+        shown += [replace(value, marks=(), note=value.note or note) for value in values]
+    return tuple(shown)
 
 
 def _in_table(fact: Fact, owner: str) -> bool:

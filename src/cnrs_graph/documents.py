@@ -1,0 +1,252 @@
+"""What stands at each path: things, terms, lists, graphs, the dataset, each with its statements and page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyoxigraph as ox
+
+from cnrs_graph import list_pages, term_pages
+from cnrs_graph.addresses import data_path, folded, path_of, prefix_of
+from cnrs_graph.dataset import graph_name
+from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
+from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
+from cnrs_graph.inventory import dataset_iri, describe_dataset, graph_sizes, published_datasets
+from cnrs_graph.pages import Desk, data_links
+from cnrs_graph.publication import Publication
+from cnrs_graph.representations import graph_bytes
+from cnrs_graph.terms import expand
+from cnrs_graph.thing_page import thing_page
+
+#: So many finished bodies are kept; a publication does not change while it is served.
+_KEPT_BODIES = 2000
+
+
+@dataclass(frozen=True)
+class Document:
+    """What stands at one path: what it is about, its statements, its page.
+
+    `stem` is the path whose extensions are the addresses of the single formats.
+    """
+
+    iri: str
+    path: str
+    stem: str
+    page: Callable[[Desk], bytes] | None = None
+    quads: Callable[[], Sequence[ox.Quad]] | None = None
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def offered(self) -> tuple[Format, ...]:
+        """The formats it can be had in; a page for who accepts anything, if there is one."""
+        data = GRAPH_FORMATS if self.quads is not None else ()
+        return (PAGE, *data) if self.page is not None else data
+
+    def variants(self) -> list[tuple[Format, str]]:
+        """The addresses of its data formats."""
+        return (
+            [(fmt, f"{self.stem}.{fmt.extension}") for fmt in GRAPH_FORMATS] if self.quads is not None else []
+        )
+
+
+class Documents:
+    """Everything a publication has a page for, by path; put in order once, then only read."""
+
+    def __init__(self, publication: Publication) -> None:
+        self.publication = publication
+        self.base = publication.base
+        self.prefix = prefix_of(publication.public_url)
+        self.index: Index = build_index(
+            publication.said, publication.inferred, outside=publication.outside_default
+        )
+        self._bodies: dict[tuple[str, str, str], bytes] = {}
+
+    def desk(self, language: str) -> Desk:
+        """What pages in a language are made with."""
+        publication = self.publication
+        title = publication.title.get(language) or next(iter(publication.title.values()), self.base)
+        return Desk(
+            index=self.index,
+            language=language,
+            prefix=self.prefix,
+            title=title,
+            notice=publication.notice.get(language, ""),
+            licence=self.of_dataset("dcterms:license"),
+            version=self.of_dataset("dcat:version") or self.of_dataset("owl:versionInfo"),
+        )
+
+    def body(self, doc: Document, fmt: Format, language: str) -> bytes:
+        """A document in one format, made once.
+
+        Raises: NotAcceptableError when RDF/XML cannot hold a statement.
+        """
+        key = (doc.path if fmt is PAGE else doc.stem, fmt.name, language if fmt is PAGE else "")
+        if key not in self._bodies:
+            if fmt is PAGE and doc.page is not None:
+                body = doc.page(self.desk(language))
+            else:
+                quads = doc.quads() if doc.quads is not None else ()
+                body = graph_bytes(quads, fmt, base=self.base, first=doc.iri)
+            if len(self._bodies) >= _KEPT_BODIES:
+                self._bodies.pop(next(iter(self._bodies)), None)
+            self._bodies[key] = body
+        return self._bodies[key]
+
+    @cached_property
+    def by_path(self) -> Mapping[str, Document]:
+        """What stands at each path that has a page, things at the path of their page."""
+        found = {doc.path: doc for doc in (*self._things(), *self._graphs(), *self._fixed())}
+        versions = [
+            node_key(value)
+            for name in ("ontology", "shapes")
+            for value in self.index.values(f"{self.base}{name}", expand("owl:versionIRI"))
+        ]
+        for iri in versions:
+            path, name = path_of(self.base, iri), iri.removeprefix(self.base).partition("/")[0]
+            if path is not None and f"/{name}" in found:
+                now = found[f"/{name}"]
+                found[path] = Document(now.iri, path, now.stem, now.page, now.quads)
+        return found
+
+    @cached_property
+    def spellings(self) -> Mapping[str, str]:
+        """The path that each other spelling of it means, where that is certain."""
+        table: dict[str, str] = {}
+        for path in (*self.by_path, *self.plain_pages):
+            key = folded(path)
+            table[key] = "" if key in table and table[key] != path else path
+        return table
+
+    def _things(self) -> Iterator[Document]:
+        for iri in {*self.index.accepted, *self.index.claimed}:
+            path = path_of(self.base, iri)
+            if path is None or "#" in path or path == "/":
+                continue
+            first = data_path(self.base, iri, "")
+            stem = first.rstrip(".") if first is not None else path
+            yield Document(
+                iri, path, stem, self._thing_page(iri), self._thing_quads(iri), self.index.kinds(iri)
+            )
+
+    def _graphs(self) -> Iterator[Document]:
+        for graph in self.publication.named_graphs():
+            path = path_of(self.base, graph)
+            if path is not None:
+                yield Document(graph, path, path, self._graph_page(graph), self._graph_quads(graph))
+
+    def _fixed(self) -> Iterator[Document]:
+        base = self.base
+        yield Document(f"{base}dataset", "/", "/dataset", self._front_page, self._dataset_quads)
+        yield Document(f"{base}dataset", "/dataset", "/dataset", self._dataset_page, self._dataset_quads)
+        yield Document(
+            f"{base}dataset", "/.well-known/void", "/dataset", self._dataset_page, self._dataset_quads
+        )
+        yield Document(f"{base}ontology", "/ontology", "/ontology", self._ontology_page, self._ontology_quads)
+        yield Document(f"{base}shapes", "/shapes", "/shapes", self._shapes_page, self._shapes_quads)
+        for iri in term_pages.code_lists(self.index):
+            path = path_of(base, iri)
+            if path is not None and not iri.startswith(f"{base}id/"):
+                yield Document(iri, path, path, self._list_page(iri), self._list_quads(iri))
+
+    @cached_property
+    def plain_pages(self) -> Mapping[str, Callable[[Desk], bytes]]:
+        """The pages that have no data formats of their own."""
+        catalogue = self.publication.catalogue
+        pages: dict[str, Callable[[Desk], bytes]] = {
+            "/browse": list_pages.browse_page,
+            "/queries": lambda desk: list_pages.queries_page(desk, catalogue),
+            "/vocab": term_pages.lists_page,
+        }
+        for slug, kind in list_pages.browsable(self.index).items():
+            pages[f"/browse/{slug}"] = lambda desk, kind=kind: list_pages.class_page(desk, kind)  # type: ignore[misc]
+        for name, saved in catalogue.items():
+            pages[f"/queries/{name}"] = lambda desk, saved=saved: list_pages.query_page(desk, saved)  # type: ignore[misc]
+        return pages
+
+    def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
+        nav = "/browse" if iri.startswith(f"{self.base}id/") else "/ontology"
+        return lambda desk: thing_page(
+            desk, describe(self.index, iri), data_links(desk, self._document_of(iri).variants()), nav=nav
+        )
+
+    def _thing_quads(self, iri: str) -> Callable[[], Sequence[ox.Quad]]:
+        return lambda: document(self.index, describe(self.index, iri), self._about(iri))
+
+    def _document_of(self, iri: str) -> Document:
+        return self.by_path[path_of(self.base, iri) or ""]
+
+    def _about(self, iri: str) -> Iterator[ox.Quad]:
+        """What a document says of itself: its topic, its dataset, its licence."""
+        page = ox.NamedNode(f"{self.base}{(path_of(self.base, iri) or '/')[1:]}")
+        if page.value == iri:
+            return
+        said = {
+            "rdf:type": expand("foaf:Document"),
+            "foaf:primaryTopic": iri,
+            "void:inDataset": dataset_iri(self.base),
+            "dcterms:license": self.of_dataset("dcterms:license"),
+        }
+        for curie, target in said.items():
+            if target:
+                yield ox.Quad(page, ox.NamedNode(expand(curie)), ox.NamedNode(target))
+
+    def _graph_quads(self, graph: str) -> Callable[[], Sequence[ox.Quad]]:
+        if graph == self.publication.inferred_graph:
+            return lambda: self.publication.inferred
+        name = ox.NamedNode(graph)
+        return lambda: [quad for quad in self.publication.said.quads if quad.graph_name == name]
+
+    def _graph_page(self, graph: str) -> Callable[[Desk], bytes]:
+        quads = self._graph_quads(graph)
+        inferred = graph == self.publication.inferred_graph
+        return lambda desk: list_pages.graph_page(
+            desk, graph, quads(), data_links(desk, self._document_of(graph).variants()), inferred=inferred
+        )
+
+    def _front_page(self, desk: Desk) -> bytes:
+        return list_pages.front_page(desk, self._dataset, data_links(desk, self.by_path["/"].variants()))
+
+    def _dataset_page(self, desk: Desk) -> bytes:
+        links = data_links(desk, self.by_path["/dataset"].variants())
+        return list_pages.dataset_page(desk, self._dataset, graph_sizes(self.publication.said.quads), links)
+
+    def _dataset_quads(self) -> Sequence[ox.Quad]:
+        return self._counted
+
+    @cached_property
+    def _counted(self) -> Sequence[ox.Quad]:
+        return describe_dataset(self.publication.said)
+
+    def _ontology_page(self, desk: Desk) -> bytes:
+        return term_pages.ontology_page(desk, data_links(desk, self.by_path["/ontology"].variants()))
+
+    def _ontology_quads(self) -> Sequence[ox.Quad]:
+        lists = f"{self.base}graph/ontology/vocab/"
+        quads = self.publication.said.only("ontology").quads
+        return [quad for quad in quads if not graph_name(quad).startswith(lists)]
+
+    def _shapes_page(self, desk: Desk) -> bytes:
+        return term_pages.shapes_page(desk, data_links(desk, self.by_path["/shapes"].variants()))
+
+    def _shapes_quads(self) -> Sequence[ox.Quad]:
+        return self.publication.said.only("shapes").quads
+
+    def _list_page(self, iri: str) -> Callable[[Desk], bytes]:
+        return lambda desk: term_pages.list_page(
+            desk, iri, data_links(desk, self._document_of(iri).variants())
+        )
+
+    def _list_quads(self, iri: str) -> Callable[[], Sequence[ox.Quad]]:
+        wanted = (iri, *term_pages.concepts_of(self.index, iri))
+        return lambda: [quad for key in wanted for quad in self.index.accepted.get(key, ())]
+
+    @cached_property
+    def _dataset(self) -> str | None:
+        return next(iter(published_datasets(self.publication.said)), None)
+
+    def of_dataset(self, curie: str) -> str:
+        """What the data says of the dataset as a whole under a property; empty if it says nothing."""
+        values = self.index.values(self._dataset, expand(curie)) if self._dataset else ()
+        return next((v.value for v in values if isinstance(v, ox.NamedNode | ox.Literal)), "")
