@@ -13,7 +13,7 @@ import pytest
 import rdflib
 from rdflib.compare import isomorphic
 
-from cnrs_graph import validation
+from cnrs_graph import shacl_engine, validation
 from cnrs_graph.dataset import Dataset, graph_of, load
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError
 from cnrs_graph.validation import (
@@ -511,7 +511,7 @@ def mixed(write):
 
 def test_the_report_is_the_same_with_and_without_kept_queries(shapes, mixed, monkeypatch):
     fast = validate(mixed, shapes)
-    monkeypatch.setattr(validation, "_caching_graph", lambda: rdflib.Graph(bind_namespaces="none"))
+    monkeypatch.setattr(shacl_engine, "_caching_graph", lambda: rdflib.Graph(bind_namespaces="none"))
     slow = validate(mixed, shapes)
 
     assert len(fast.results) > 20
@@ -551,7 +551,7 @@ def test_shapes_the_engine_gives_up_on_are_broken(write):
 
 def test_a_query_is_read_once_for_all_focus_nodes(shapes, mixed, monkeypatch):
     read = []
-    validation._read_query.cache_clear()
+    shacl_engine._read_query.cache_clear()
     original = rdflib.plugins.sparql.processor.parseQuery
     monkeypatch.setattr(
         rdflib.plugins.sparql.processor, "parseQuery", lambda text: read.append(text) or original(text)

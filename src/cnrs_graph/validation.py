@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyoxigraph as ox
 
 from cnrs_graph.dataset import Dataset, graph_of, merged
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError, suggestion
 from cnrs_graph.places import find, index, place_of
+from cnrs_graph.shacl_engine import (
+    MARK,
+    data_graph,
+    engine_shapes,
+    run,
+    unusable,
+)
 from cnrs_graph.shapes import (
     blank_triples,
     default_messages,
@@ -47,16 +51,15 @@ from cnrs_graph.terms import (
     local_name,
     resource_name,
     to_oxigraph,
-    to_rdflib,
 )
 
 _SH, _RDF, _RDFS = PREFIXES["sh"], PREFIXES["rdf"], PREFIXES["rdfs"]
 _SKOS, _DCTERMS = PREFIXES["skos"], PREFIXES["dcterms"]
 _TYPE = ox.NamedNode(f"{_RDF}type")
 _NAMES = (f"{_SKOS}prefLabel", f"{_RDFS}label", f"{_DCTERMS}title", f"{_SH}name")
+#: An IRI in the text of a message, without the punctuation of the sentence.
+_IRI = re.compile(r"https?://[^\s<>\"{}|\\^`]*[^\s<>\"{}|\\^`.,;:!?)]")
 _DESCRIPTIONS = (f"{_SKOS}definition", f"{_DCTERMS}description", f"{_SH}description", f"{_RDFS}comment")
-#: Between what a message is and its text; see `_with_marked_messages`.
-_MARK = "\x1f"
 
 
 class Severity(IntEnum):
@@ -176,24 +179,24 @@ def validate(
     Source: Shapes Constraint Language (SHACL), section 3.
     """
     everything = merged(said, context) if context is not None else said
-    data = _data_graph(everything)
+    data = data_graph(everything)
     counts = _counts(shapes, said, context, data)
     if not any(counts.values()):
         raise VacuousShapesError(_nothing_looked_at(shapes, said, counts))
-    engine_report = _run(data, shapes)
+    engine_report = run(data, shapes.graph)
     return _report(engine_report, said, everything, shapes, _by_name(counts), language)
 
 
 def focus_nodes(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> Mapping[str, int]:
     """Count the nodes of the dataset that each shape with a target looks at, by shape."""
     everything = merged(dataset, context) if context is not None else dataset
-    return _by_name(_counts(shapes, dataset, context, _data_graph(everything)))
+    return _by_name(_counts(shapes, dataset, context, data_graph(everything)))
 
 
 def vacuous(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> tuple[Vacuous, ...]:
     """Name the shapes that look at no node of the dataset, with what was probably meant."""
     everything = merged(dataset, context) if context is not None else dataset
-    return tuple(_vacuous(shapes, dataset, _counts(shapes, dataset, context, _data_graph(everything))))
+    return tuple(_vacuous(shapes, dataset, _counts(shapes, dataset, context, data_graph(everything))))
 
 
 def rules(shapes: Shapes) -> Mapping[str, str]:
@@ -222,17 +225,18 @@ def explain(shapes: Shapes, rule: str) -> Explanation:
         labels=texts_of(graph, [node], _NAMES),
         descriptions=texts_of(graph, [node], _DESCRIPTIONS),
         messages=texts_of(graph, _speakers(graph, parts), (f"{_SH}message",)),
-        severity=_worst_stated(graph, parts),
+        severity=_worst(graph, node),
         targets=tuple(targets_of(graph, node)),
         sources=tuple(sorted(str(item) for item in graph.objects(node, iri(f"{_DCTERMS}source")))),
         turtle=turtle_of(graph, parts),
     )
 
 
-def _worst_stated(graph: Any, parts: Iterable[Any]) -> Severity:
-    """The worst severity that a shape or a shape below it states; a violation when none does."""
-    stated = [part for part in parts if graph.value(part, iri(f"{_SH}severity")) is not None]
-    return max((_severity(graph, part) for part in stated), default=Severity.VIOLATION)
+def _worst(graph: Any, shape: Any) -> Severity:
+    """The worst that a shape can report: itself, or its property shapes when it leaves the findings to them."""
+    properties = list(graph.objects(shape, iri(f"{_SH}property")))
+    speaks_itself = not properties or (shape, iri(f"{_SH}severity"), None) in graph
+    return max(_severity(graph, each) for each in (*properties, *([shape] if speaks_itself else [])))
 
 
 def _speakers(graph: Any, parts: Iterable[Any]) -> Iterator[Any]:
@@ -255,101 +259,6 @@ def in_language(texts: Mapping[str, str], language: str) -> str:
     return ""
 
 
-# The engine -----------------------------------------------------------------------------------------------
-
-
-def _run(data: Any, shapes: Shapes) -> Any:
-    """Let pySHACL write its report: no inference, no copy of the data, nothing fetched."""
-    from pyshacl.errors import ReportableRuntimeError, ShapeRecursionWarning
-    from pyshacl.graph_abstraction import DataGraph
-    from pyshacl.validator import Validator
-
-    _teach_engine_to_fill_messages()
-    # The validator itself rather than pyshacl.validate: that one follows owl:imports, hangs handlers on the
-    # logger, swallows failures and sets rdflib back to rewriting literals.
-    options = {
-        "inplace": True,
-        "inference": "none",
-        "max_validation_depth": 30,
-        "logger": logging.getLogger(__name__),
-    }
-    try:
-        validator = Validator(
-            DataGraph.from_rdflib(data), shacl_graph=_with_marked_messages(shapes.graph), options=options
-        )
-        run: Any = validator.run
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ShapeRecursionWarning)  # `Shapes.warnings` has said so
-            return run()[1]
-    except (ReportableRuntimeError, NotImplementedError) as error:
-        raise ShapesError(f"the shapes cannot be used: {_first_line(error)}") from error
-
-
-def _data_graph(dataset: Dataset) -> Any:
-    # rdflib prints a traceback for each literal that is not of its datatype; here that is a finding.
-    logging.getLogger("rdflib.term").setLevel(logging.ERROR)
-    graph = _caching_graph()
-    for quad in dataset.quads:
-        graph.add((to_rdflib(quad.subject), to_rdflib(quad.predicate), to_rdflib(quad.object)))
-    return graph
-
-
-def _caching_graph() -> Any:
-    """A graph that reads each query once: pySHACL asks the same one anew for every focus node."""
-    import rdflib
-
-    class CachingGraph(rdflib.Graph):
-        def query(self, query_object: Any, *args: Any, **options: Any) -> Any:
-            read = _read_query(query_object) if isinstance(query_object, str) else query_object
-            return super().query(read, *args, **options)
-
-    return CachingGraph(bind_namespaces="none")
-
-
-@lru_cache(maxsize=1024)
-def _read_query(text: str) -> Any:
-    from rdflib.plugins.sparql import prepareQuery
-
-    return prepareQuery(text)
-
-
-def _with_marked_messages(graph: Any) -> Any:
-    """A copy of the shapes whose messages carry their language and owner inside the text.
-
-    pySHACL drops the language of a message with variables, and gives the messages of a SPARQL constraint
-    and of its shape together, where the standard lets the constraint's win.
-    Source: SHACL, section 5.3.2, "Mapping of Solution Bindings to Result Properties".
-    """
-    import rdflib
-
-    copy = rdflib.Graph(bind_namespaces="none")
-    message, select = iri(f"{_SH}message"), iri(f"{_SH}select")
-    for subject, predicate, value in graph:
-        if predicate == message and isinstance(value, rdflib.Literal):
-            owner = "constraint" if (subject, select, None) in graph else "shape"
-            value = rdflib.Literal(_MARK.join((owner, value.language or "", str(value))))
-        copy.add((subject, predicate, value))
-    return copy
-
-
-@lru_cache(maxsize=1)
-def _teach_engine_to_fill_messages() -> None:
-    """Fill variables in as they are: pySHACL takes a value with a backslash for a replacement pattern."""
-    from pyshacl.constraints.constraint_component import ConstraintComponent
-
-    def fill(_: Any, message: str, bound: Any) -> str:
-        values: dict[str, Any] = {}
-        if isinstance(bound, Mapping):
-            values = dict(bound)
-        elif isinstance(bound, tuple | list):
-            values = dict(bound[3]) if len(bound) == 4 else {}
-            named = zip(("this", "path", "value"), bound, strict=False)
-            values |= {name: value for name, value in named if value is not None}
-        return re.sub(r"\{[?$](\w+)\}", lambda match: str(values.get(match[1], match[0])), message)
-
-    setattr(ConstraintComponent, "_format_sparql_based_result_message", fill)  # noqa: B010
-
-
 # The report -----------------------------------------------------------------------------------------------
 
 
@@ -370,10 +279,12 @@ def _report(
         if finding.focus not in elsewhere:
             findings.append(finding)
     places = _places(said, findings)
-    labels = _labels(everything, {finding.focus for finding in findings}, language)
+    spoken_of = {ox.NamedNode(found) for finding in findings for found in _iris(finding.messages)}
+    names = _names(everything, {finding.focus for finding in findings} | spoken_of)
     told = {}
     for finding in findings:
-        result = _result(finding, places(finding), labels[finding.focus])
+        label = in_language(names.get(finding.focus, {}), language) or _unnamed(said.base, finding.focus)
+        result = _result(finding, _named(finding.messages, names), places(finding), label)
         told[(*_key(result), finding.component)] = (result, finding.node)
     ordered = [told[key] for key in sorted(told)]
     return Report(
@@ -417,12 +328,12 @@ def _finding(report: Any, node: Any, shapes: Shapes) -> _Finding:
     )
 
 
-def _result(finding: _Finding, place: Place | None, label: str) -> Result:
+def _result(finding: _Finding, messages: Mapping[str, str], place: Place | None, label: str) -> Result:
     return Result(
         finding.focus,
         finding.path,
         finding.severity,
-        dict(sorted(finding.messages.items())),
+        dict(sorted(messages.items())),
         finding.value,
         finding.shape,
         finding.rule,
@@ -451,9 +362,9 @@ def _messages(report: Any, node: Any, shapes: Shapes) -> Mapping[str, str]:
     path, value = (report.value(node, iri(f"{_SH}{name}")) for name in ("resultPath", "value"))
     found: dict[str, dict[str, set[str]]] = {}
     for literal in report.objects(node, iri(f"{_SH}resultMessage")):
-        owner, mark, rest = str(literal).partition(_MARK)
+        owner, mark, rest = str(literal).partition(MARK)
         if mark:
-            language, _, text = rest.partition(_MARK)
+            language, _, text = rest.partition(MARK)
             found.setdefault(owner, {}).setdefault(language, set()).add(text)
     chosen = found.get("constraint") or found.get("shape")
     if chosen:
@@ -500,20 +411,32 @@ def _mentioned(dataset: Dataset) -> set[Term]:
     return {quad.subject for quad in dataset.quads} | {quad.object for quad in dataset.quads}
 
 
-def _labels(dataset: Dataset, wanted: set[Term], language: str) -> Mapping[Term, str]:
-    """What to call each node: its name in this language, else what its IRI says."""
+def _names(dataset: Dataset, wanted: set[Term]) -> Mapping[Term, Mapping[str, str]]:
+    """What the data calls each node, by language; one it does not name is absent."""
     names: dict[Term, dict[str, dict[str, str]]] = {}
     for quad in dataset.quads:
         if quad.subject in wanted and quad.predicate.value in _NAMES and isinstance(quad.object, ox.Literal):
             texts = names.setdefault(quad.subject, {}).setdefault(quad.predicate.value, {})
             tag = quad.object.language or ""
             texts[tag] = min(quad.object.value, texts.get(tag, quad.object.value))
-    labels = {}
-    for node in wanted:
-        said = names.get(node, {})
-        known = next((said[name] for name in _NAMES if name in said), None)
-        labels[node] = in_language(known, language) if known else _unnamed(dataset.base, node)
-    return labels
+    return {node: next(said[name] for name in _NAMES if name in said) for node, said in names.items()}
+
+
+def _iris(messages: Mapping[str, str]) -> Iterator[str]:
+    for text in messages.values():
+        yield from _IRI.findall(text)
+
+
+def _named(messages: Mapping[str, str], names: Mapping[Term, Mapping[str, str]]) -> Mapping[str, str]:
+    """The messages with each thing that has a name called by it, in the language of the message."""
+
+    def name(match: re.Match[str], language: str) -> str:
+        return in_language(names.get(ox.NamedNode(match[0]), {}), language) or match[0]
+
+    return {
+        language: _IRI.sub(lambda match, spoken=language: name(match, spoken), text)  # type: ignore[misc]
+        for language, text in messages.items()
+    }
 
 
 def _unnamed(base: str, node: Term) -> str:
@@ -581,7 +504,7 @@ def _counts(shapes: Shapes, said: Dataset, context: Dataset | None, data: Any) -
     subjects = {quad.subject for quad in said.quads}
     own = subjects | ({quad.object for quad in said.quads} - known)
     counts = {}
-    for shape in sorted(_engine_shapes(shapes.graph), key=lambda shape: str(shape.node)):
+    for shape in sorted(engine_shapes(shapes.graph), key=lambda shape: str(shape.node)):
         if not shape.deactivated and any(targets_of(shapes.graph, shape.node)):
             counts[shape.node] = len({to_oxigraph(node) for node in shape.focus_nodes(data)} & own)
     return counts
@@ -637,19 +560,6 @@ def _nothing_looked_at(shapes: Shapes, said: Dataset, counts: Mapping[Any, int])
 # Shapes the engine knows ----------------------------------------------------------------------------------
 
 
-def _engine_shapes(graph: Any) -> list[Any]:
-    """The engine's own reading of the shapes, made from a copy because it adds to the graph.
-
-    Raises: ReportableRuntimeError of the engine.
-    """
-    import rdflib
-    from pyshacl.shapes_graph import ShapesGraph
-
-    copy = rdflib.Graph(bind_namespaces="none")
-    copy += graph
-    return list(ShapesGraph(copy, logger=logging.getLogger(__name__)).shapes)
-
-
 def _shape_called(shapes: Shapes, name: str) -> Any:
     handles = rules(shapes)
     by_name = {handle.lower(): iri for handle, iri in handles.items()}
@@ -683,21 +593,11 @@ def _check(shapes: Dataset, graph: Any) -> None:
 
     Raises: ShapesError with the shape, its place and the reason.
     """
-    from pyshacl.errors import ReportableRuntimeError
-
     for node in shape_nodes(graph):
         for reason in mistakes(graph, node):
             raise _broken(shapes, graph, node, reason)
-    try:
-        engine_shapes = sorted(_engine_shapes(graph), key=lambda shape: str(shape.node))
-    except ReportableRuntimeError as error:
-        raise ShapesError(f"the shapes cannot be used: {_first_line(error)}") from error
-    for shape in engine_shapes:
-        for check in (_check_constraints, _check_queries):
-            try:
-                check(shape)
-            except (ReportableRuntimeError, TypeError, ValueError) as error:
-                raise _broken(shapes, graph, shape.node, _first_line(error)) from error
+    for node, reason in unusable(graph):
+        raise _broken(shapes, graph, node, reason)
 
 
 def _broken(shapes: Dataset, graph: Any, node: Any, reason: str) -> ShapesError:
@@ -707,57 +607,3 @@ def _broken(shapes: Dataset, graph: Any, node: Any, reason: str) -> ShapesError:
         shown(node) if is_iri(node) else f"a shape inside {compact(iri)}" if iri else "a shape without name"
     )
     return ShapesError(f"{place}: {name}: {reason}" if place else f"{name}: {reason}")
-
-
-def _check_constraints(shape: Any) -> None:
-    """Let the engine make each constraint of a shape: it refuses parameters it cannot use."""
-    from pyshacl.constraints import CONSTRAINT_PARAMETERS_MAP
-
-    flags = "".join(shape.objects(iri(f"{_SH}flags")))
-    for pattern in shape.objects(iri(f"{_SH}pattern")):
-        try:
-            re.compile(str(pattern), re.IGNORECASE if "i" in flags else 0)
-        except re.error as error:
-            raise ValueError(f"the pattern {shown(pattern)} is no regular expression: {error}") from error
-    parameters = {predicate for predicate, _ in shape.sg.predicate_objects(shape.node)}
-    for predicate in sorted(parameters & set(CONSTRAINT_PARAMETERS_MAP)):
-        CONSTRAINT_PARAMETERS_MAP[predicate](shape)
-
-
-def _check_queries(shape: Any) -> None:
-    """Read each SPARQL constraint of a shape as the engine will.
-
-    Raises: ValueError, or the engine's errors, with the reason.
-    """
-    from pyshacl.helper.sparql_query_helper import SPARQLQueryHelper
-    from rdflib.term import Variable
-
-    graph, helper_of = shape.sg.graph, cast("Any", SPARQLQueryHelper)
-    for constraint in sorted(shape.objects(iri(f"{_SH}sparql")), key=str):
-        text = str(graph.value(constraint, iri(f"{_SH}select")))
-        helper = helper_of(shape, constraint, text)
-        helper.collect_prefixes()
-        _, text = helper.pre_bind_variables(iri("urn:x:this"))
-        prologue = helper.apply_prefixes("").count("\n")
-        try:
-            algebra = _read_query(helper.apply_prefixes(text)).algebra
-        except Exception as error:  # rdflib says unknown prefixes with nothing more special
-            raise ValueError(f"its SPARQL query cannot be read: {_query_reason(error, prologue)}") from error
-        if algebra.name != "SelectQuery" or Variable("this") not in algebra.PV:
-            raise ValueError("its SPARQL query must be a SELECT that gives $this")
-        if algebra.datasetClause:
-            raise ValueError("its SPARQL query must not name other graphs with FROM")
-
-
-def _query_reason(error: Exception, prologue: int) -> str:
-    """The parser's reason, its line counted from the start of the query as written."""
-    line, column = getattr(error, "lineno", None), getattr(error, "column", None)
-    if line is None:
-        return _first_line(error)
-    return (
-        f"line {max(1, line - prologue)}, column {column}: {getattr(error, 'msg', '') or 'not expected here'}"
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
