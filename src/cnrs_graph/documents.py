@@ -17,7 +17,7 @@ from cnrs_graph.inventory import dataset_iri, describe_dataset, graph_sizes, pub
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.representations import graph_bytes
-from cnrs_graph.terms import expand
+from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
 
 #: So many finished bodies are kept; a publication does not change while it is served.
@@ -37,6 +37,8 @@ class Document:
     page: Callable[[Desk], bytes] | None = None
     quads: Callable[[], Sequence[ox.Quad]] | None = None
     kinds: tuple[str, ...] = ()
+    #: Whether claims that differ are left to the formats that can say in which graph they stand.
+    keeps_claims_apart: bool = False
 
     @property
     def offered(self) -> tuple[Format, ...]:
@@ -87,12 +89,20 @@ class Documents:
             if fmt is PAGE and doc.page is not None:
                 body = doc.page(self.desk(language))
             else:
-                quads = doc.quads() if doc.quads is not None else ()
+                quads = self._quads(doc, fmt)
                 body = graph_bytes(quads, fmt, base=self.base, first=doc.iri)
             if len(self._bodies) >= _KEPT_BODIES:
                 self._bodies.pop(next(iter(self._bodies)), None)
             self._bodies[key] = body
         return self._bodies[key]
+
+    def _quads(self, doc: Document, fmt: Format) -> Sequence[ox.Quad]:
+        """The statements of a document; a format that knows no graphs gets only the accepted ones, if any."""
+        quads = doc.quads() if doc.quads is not None else ()
+        if fmt.keeps_graphs or not doc.keeps_claims_apart or doc.iri not in self.index.accepted:
+            return quads
+        outside = self.publication.outside_default
+        return [quad for quad in quads if graph_family(self.base, graph_name(quad)) not in outside]
 
     @cached_property
     def by_path(self) -> Mapping[str, Document]:
@@ -127,7 +137,13 @@ class Documents:
             first = data_path(self.base, iri, "")
             stem = first.rstrip(".") if first is not None else path
             yield Document(
-                iri, path, stem, self._thing_page(iri), self._thing_quads(iri), self.index.kinds(iri)
+                iri,
+                path,
+                stem,
+                self._thing_page(iri),
+                self._thing_quads(iri),
+                self.index.kinds(iri),
+                keeps_claims_apart=True,
             )
 
     def _graphs(self) -> Iterator[Document]:
@@ -210,7 +226,8 @@ class Documents:
 
     def _dataset_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/dataset"].variants())
-        return list_pages.dataset_page(desk, self._dataset, graph_sizes(self.publication.said.quads), links)
+        sizes = graph_sizes((*self.publication.said.quads, *self.publication.inferred))
+        return list_pages.dataset_page(desk, self._dataset, sizes, links)
 
     def _dataset_quads(self) -> Sequence[ox.Quad]:
         return self._counted

@@ -17,19 +17,18 @@ from cnrs_graph.terms import PREFIXES, Term, expand
 
 _XSD_STRING = expand("xsd:string")
 _TYPE, _FIRST, _REST, _NIL = (expand(f"rdf:{name}") for name in ("type", "first", "rest", "nil"))
-#: The spellings that Turtle reads back as exactly this literal of this datatype.
+#: The spellings that every reader of Turtle gives back as they are when they stand bare.
 _BARE: Mapping[str, re.Pattern[str]] = {
-    expand("xsd:integer"): re.compile(r"[+-]?[0-9]+"),
-    expand("xsd:decimal"): re.compile(r"[+-]?[0-9]*\.[0-9]+"),
+    expand("xsd:integer"): re.compile(r"0|-?[1-9][0-9]*"),
+    expand("xsd:decimal"): re.compile(r"-?(?:0|[1-9][0-9]*)\.(?:0|[0-9]*[1-9])"),
     expand("xsd:boolean"): re.compile(r"true|false"),
 }
 _LOCAL = re.compile(r"[A-Za-z_0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
 _PREFIX = re.compile(r"[a-z][a-z0-9-]*")
-_XML_START = (
-    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d\u2070-\u218f"
-    "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
-)
-_XML_NAME = re.compile(f"[{_XML_START}][{_XML_START}.0-9\u00b7\u0300-\u036f\u203f-\u2040-]*$")
+#: The end of an IRI that every edition of XML takes for a name; before it stands a sign, so that nobody
+#: splits elsewhere.
+_LETTER = "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff"
+_XML_NAME = re.compile(rf"[!-,/:-@\[-^`{{-~][.0-9-]*[{_LETTER}][{_LETTER}.0-9-]*$")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NAMES_FIRST = tuple(
     expand(curie)
@@ -164,11 +163,11 @@ def _trig(quads: Sequence[ox.Quad], prefixes: Mapping[str, str], first: str | No
         node for held in graphs.values() for node in {t for q in held for t in (q.subject, q.object)}
     )
     shared = {node for node, count in everywhere.items() if isinstance(node, ox.BlankNode) and count > 1}
-    parts = [names.declarations()]
+    parts = []
     for graph, held in sorted(graphs.items()):
         blocks = "\n".join(_Blocks(names, held, labelled=shared).write(first))
         parts.append(f"GRAPH {names.iri(graph)} {{\n{blocks}}}\n" if graph else blocks)
-    return "\n".join(parts).encode()
+    return "\n".join([names.declarations(), *parts]).encode()
 
 
 def _by_subject(
@@ -227,9 +226,8 @@ class _Names:
         return str(term)
 
     def declarations(self) -> str:
-        """The prefix lines: those that shorten something in this document."""
-        prefixes = sorted({short.partition(":")[0] for short in self._short.values()})
-        return "".join(f"@prefix {prefix}: <{self.namespaces[prefix]}> .\n" for prefix in prefixes)
+        """The prefix lines for what has been written so far."""
+        return "".join(f"@prefix {prefix}: <{self.namespaces[prefix]}> .\n" for prefix in sorted(self.used))
 
     def _literal(self, literal: ox.Literal) -> str:
         datatype = literal.datatype.value

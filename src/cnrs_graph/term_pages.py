@@ -72,6 +72,8 @@ class RuleEntry:
     targets: Sequence[Shown]
     messages: Sequence[Shown]
     rows: Sequence[Row]
+    #: The local names of its property shapes, which have an address here too.
+    parts: Sequence[str]
 
 
 def ontology_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
@@ -101,14 +103,16 @@ def ontology_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
 
 def shapes_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
     """Write the page of all rules, each under its local name."""
+    entries = sorted((_rule(desk, shape) for shape in rules(desk.index)), key=lambda rule: natural(rule.code))
+    placed = {name for entry in entries for name in (entry.anchor, *entry.parts)}
+    others = [local_name(key) for key in _in_namespace(desk.index, f"{desk.index.base}shapes#")]
     return render(
         desk,
         "shapes.html",
         title=desk.word("shapes"),
         here="/shapes",
-        rules=sorted(
-            (_rule(desk, shape) for shape in rules(desk.index)), key=lambda rule: natural(rule.code)
-        ),
+        rules=entries,
+        others=[name for name in others if name not in placed],
         formats=formats,
         iri=f"{desk.index.base}shapes",
     )
@@ -216,6 +220,9 @@ def _rule(desk: Desk, iri: str) -> RuleEntry:
         targets=list(_targets(desk, iri)),
         messages=list(dict.fromkeys(messages)),
         rows=desk.rows(facts, Marks()),
+        parts=[
+            local_name(part) for part in _with_parts(index, iri) if part.startswith(f"{index.base}shapes#")
+        ][1:],
     )
 
 
