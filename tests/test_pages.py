@@ -116,7 +116,8 @@ CONTRAST = """() => {
   const light = c => c.slice(0, 3).map(v => linear(v / 255))
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
   const ground = element => { for (let e = element; e; e = e.parentElement) {
-    const c = rgb(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; } return [255, 255, 255]; };
+    const c = rgb(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; }
+    return [255, 255, 255]; };
   const poor = [];
   for (const element of document.querySelectorAll('body *')) {
     if (![...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;

@@ -85,7 +85,10 @@ def dataset_page(
     families: dict[str, list[tuple[Shown, int, list[Shown]]]] = {}
     for graph, count in graphs.items():
         family = graph_family(desk.index.base, graph)
-        families.setdefault(family, []).append((desk.name(graph), count, _sources(desk, graph)))
+        named = desk.name(graph)
+        if graph not in desk.index.accepted and graph == f"{desk.index.base}graph/inferred":
+            named = Shown(desk.word("inferred-graph"), href=desk.href(graph)[0])
+        families.setdefault(family, []).append((named, count, _sources(desk, graph)))
     return render(
         desk,
         "dataset.html",

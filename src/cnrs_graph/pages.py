@@ -146,6 +146,13 @@ class Desk:
         href = self.href(iri)[0] if iri.startswith(self.index.base) else None
         return Shown(plain, href=href, title="" if href else compact(iri).strip("<>"))
 
+    def kind(self, iri: str) -> Shown:
+        """A class by its name; one of a standard vocabulary by our plain name for it."""
+        plain = PROPERTIES[self.language].get(compact(iri))
+        if plain is None or iri in self.index.names:
+            return self.name(iri)
+        return Shown(plain, title=compact(iri).strip("<>"))
+
     def texts(self, key: str, *curies: str) -> tuple[Shown, ...]:
         """The texts of a node under these properties, in the language of the page where there are any."""
         found = [

@@ -9,8 +9,7 @@ import pyoxigraph as ox
 
 from cnrs_graph.descriptions import NAMES, TYPE, Index, facts_about, node_key
 from cnrs_graph.pages import DataLink, Desk, Marks, Row, Shown, natural, render
-from cnrs_graph.terms import compact, expand, local_name
-from cnrs_graph.words import PROPERTIES
+from cnrs_graph.terms import expand, local_name
 
 _SORTS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("classes", ("owl:Class", "rdfs:Class")),
@@ -184,17 +183,11 @@ def _term(desk: Desk, iri: str) -> TermEntry:
         anchor=local_name(iri),
         name=name,
         iri=iri,
-        kinds=[_kind(desk, kind) for kind in desk.index.kinds(iri)],
+        kinds=[desk.kind(kind) for kind in desk.index.kinds(iri)],
         others=[Shown(each.value, each.language) for each in others],
         definition=desk.texts(iri, "skos:definition", "rdfs:comment"),
         rows=desk.rows(facts, Marks()),
     )
-
-
-def _kind(desk: Desk, kind: str) -> Shown:
-    """What a term is, in words."""
-    plain = PROPERTIES[desk.language].get(compact(kind))
-    return Shown(plain) if plain is not None else desk.name(kind)
 
 
 def _rule(desk: Desk, iri: str) -> RuleEntry:

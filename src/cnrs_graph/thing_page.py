@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyoxigraph as ox
 
-from cnrs_graph.descriptions import NAMES, PRIMARY_SOURCE, TYPE, Description, Fact, Index, Part, node_key
+from cnrs_graph.descriptions import (
+    NAMES,
+    PRIMARY_SOURCE,
+    TYPE,
+    Description,
+    Fact,
+    Incoming,
+    Index,
+    Part,
+    node_key,
+)
 from cnrs_graph.pages import DataLink, Desk, Marks, Row, Shown, natural, render
 from cnrs_graph.terms import expand
 
 _PROSE = ("skos:definition", "dcterms:description", "skos:scopeNote", "rdfs:comment", "skos:note")
 _NAMING = (*NAMES, *(expand(curie) for curie in ("skos:altLabel", "skos:hiddenLabel", "skos:notation")))
+#: A text longer than this stands under its line of a table, not in a column.
+_COLUMN_CHARACTERS = 40
 #: A class of things below this one gathers what is not known.
 _QUESTION = expand("schema:Question")
+_ABOVE = ("rdfs:subClassOf", "skos:exactMatch", "skos:closeMatch", "skos:broadMatch")
 
 
 @dataclass(frozen=True)
@@ -27,11 +40,12 @@ class Group:
 
 @dataclass(frozen=True)
 class PartRow:
-    """A part as a line of a table; a cell holds the values of one column."""
+    """A part as a line of a table: the values of each column, and what is said in sentences."""
 
     name: Shown
     cells: Sequence[tuple[Shown, ...]]
     marks: tuple[int, ...]
+    remarks: Sequence[Row]
 
 
 @dataclass(frozen=True)
@@ -71,37 +85,27 @@ def thing_page(
     iri, name = description.iri, desk.name(description.iri)
     groups = _groups(desk, description, marks)
     tables = _part_tables(desk, description, marks)
-    disputes = [_disputed(desk, description, marks, d.claim, d.accepted) for d in description.disputes]
-    questions = {
-        kind for kind in {group.kind for group in description.incoming} if _is_question(desk.index, kind)
-    }
-    pointing = [
-        (
-            group.kind in questions,
-            Pointing(
-                desk.name(group.kind) if group.kind else None,
-                desk.property(group.predicate),
-                group.total,
-                [desk.name(thing) for thing in group.things],
-            ),
-        )
-        for group in description.incoming
-    ]
+    prose = {expand(curie) for curie in _PROSE}
+    claims = [dispute for dispute in description.disputes if dispute.claim.predicate not in prose]
+    remarks = [dispute.claim for dispute in description.disputes if dispute.claim.predicate in prose]
+    questions = [group for group in description.incoming if _is_question(desk.index, group.kind)]
+    others = [group for group in description.incoming if group not in questions]
     return render(
         desk,
         "thing.html",
         title=name.text,
         here=nav,
         name=name,
-        kinds=[desk.name(kind) for kind in description.kinds],
+        kinds=[desk.kind(kind) for kind in description.kinds],
         prose=desk.texts(iri, *_PROSE[:4]),
         notes=desk.texts(iri, _PROSE[4]),
         groups=groups,
         tables=tables,
         parts_left=description.parts_total - len(description.parts),
-        disputes=disputes,
-        unknown=[entry for asks, entry in pointing if asks],
-        incoming=[entry for asks, entry in pointing if not asks],
+        disputes=[_disputed(desk, iri, marks, each.claim, each.accepted) for each in claims],
+        remarks=desk.values(remarks, marks),
+        unknown=list(_pointing(desk, questions, shown=())),
+        incoming=list(_pointing(desk, others, shown=_derived_links(description))),
         sources=desk.source_entries(marks),
         formats=formats,
         iri=iri,
@@ -168,7 +172,8 @@ def _part_tables(desk: Desk, description: Description, marks: Marks) -> list[Par
 
 def _part_table(desk: Desk, owner: str, kind: str, parts: Sequence[Part], marks: Marks) -> PartTable:
     held = {part.key: [fact for fact in part.facts if _in_table(fact, owner)] for part in parts}
-    columns = _columns(held.values())
+    sentences = {fact.predicate for facts in held.values() for fact in facts if _is_sentence(fact)}
+    columns = [column for column in _columns(held.values()) if column not in sentences]
     broader = {column: _broader(desk.index, column, columns) for column in columns}
     columns = [column for column in columns if broader[column] == column]
     rows = []
@@ -180,7 +185,9 @@ def _part_table(desk: Desk, owner: str, kind: str, parts: Sequence[Part], marks:
         for column in columns:
             narrow = {column, *(c for c, wide in broader.items() if wide == column)}
             cells.append(_cell(desk, column, [fact for fact in facts if fact.predicate in narrow]))
-        rows.append(PartRow(desk.name(part.key), cells, marks.of(sorted(vouching))))
+        remarks = desk.rows([fact for fact in facts if fact.predicate in sentences], Marks())
+        remarks = [Row(row.label, tuple(replace(text, marks=()) for text in row.values)) for row in remarks]
+        rows.append(PartRow(desk.name(part.key), cells, marks.of(sorted(vouching)), remarks))
     title = desk.name(kind) if kind else Shown(desk.word("other-terms"))
     return PartTable(title, [desk.property(column) for column in columns], rows)
 
@@ -204,7 +211,7 @@ def _broader(index: Index, column: str, columns: Sequence[str]) -> str:
 
 
 def _cell(desk: Desk, column: str, facts: Sequence[Fact]) -> tuple[Shown, ...]:
-    """The values of one column, without marks, which the line carries; a narrower property is named beside."""
+    """The values of one column, without marks (the line has them); a narrower property is named beside."""
     shown: list[Shown] = []
     for predicate in dict.fromkeys(fact.predicate for fact in facts):
         note = "" if predicate == column else desk.property(predicate).text
@@ -213,26 +220,47 @@ def _cell(desk: Desk, column: str, facts: Sequence[Fact]) -> tuple[Shown, ...]:
     return tuple(shown)
 
 
+def _is_sentence(fact: Fact) -> bool:
+    """Whether a value is running text, too long for a column."""
+    return isinstance(fact.object, ox.Literal) and len(fact.object.value) > _COLUMN_CHARACTERS
+
+
 def _in_table(fact: Fact, owner: str) -> bool:
     return (
         not fact.derived and fact.predicate not in (TYPE, PRIMARY_SOURCE) and node_key(fact.object) != owner
     )
 
 
-def _disputed(
-    desk: Desk, description: Description, marks: Marks, claim: Fact, accepted: Sequence[Fact]
-) -> Disputed:
+def _disputed(desk: Desk, iri: str, marks: Marks, claim: Fact, accepted: Sequence[Fact]) -> Disputed:
     subject = node_key(claim.subject)
     return Disputed(
-        about=None if subject == description.iri else desk.name(subject),
+        about=None if subject == iri else desk.name(subject),
         label=desk.property(claim.predicate),
         claim=desk.term(claim.object, marks=marks.of(claim.sources)),
         accepted=[desk.term(fact.object, marks=marks.of(fact.sources)) for fact in accepted],
     )
 
 
+def _derived_links(description: Description) -> set[str]:
+    """What the thing is linked to by derived statements: the same links, seen from the other end."""
+    return {node_key(fact.object) for fact in description.facts if fact.derived} - {""}
+
+
+def _pointing(desk: Desk, groups: Iterable[Incoming], *, shown: Collection[str]) -> Iterator[Pointing]:
+    """What points here, without what the facts show already."""
+    for group in groups:
+        things = [thing for thing in group.things if thing not in shown or group.truncated]
+        if things:
+            yield Pointing(
+                desk.kind(group.kind) if group.kind else None,
+                desk.property(group.predicate),
+                group.total - len(group.things) + len(things),
+                [desk.name(thing) for thing in things],
+            )
+
+
 def _is_question(index: Index, kind: str) -> bool:
-    """Whether a class is, or is a kind of, the class of questions."""
+    """Whether a class is, is a kind of, or is matched with the class of questions."""
     seen, waiting = set(), [kind]
     while waiting:
         current = waiting.pop()
@@ -240,6 +268,7 @@ def _is_question(index: Index, kind: str) -> bool:
             return True
         if current not in seen:
             seen.add(current)
-            above = index.values(current, expand("rdfs:subClassOf"))
-            waiting += [node_key(term) for term in above if isinstance(term, ox.NamedNode)]
+            for curie in _ABOVE:
+                above = index.values(current, expand(curie))
+                waiting += [node_key(term) for term in above if isinstance(term, ox.NamedNode)]
     return False
