@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors", "words", "zygote"},
-    {"terms", "formats", "addresses"},
+    {"terms", "formats", "addresses", "sparql_words"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies"},
     {"queries", "reasoning", "shacl_engine", "store"},
     {"descriptions", "inventory", "representations", "answers", "validation", "workers"},

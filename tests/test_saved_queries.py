@@ -12,6 +12,7 @@ import pytest
 from cnrs_graph.dataset import load, load_as, merged
 from cnrs_graph.queries import Catalogue
 from cnrs_graph.reasoning import entail, read_rules
+from cnrs_graph.sparql import with_total_order
 from cnrs_graph.terms import PREFIXES
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +41,7 @@ def shipped(publication):
     graphs = [ox.NamedNode(name) for name in publication.default_graphs()]
 
     def ask(name, **values):
-        return rows(store, CATALOGUE[name].bind(values), graphs)
+        return rows(store, with_total_order(CATALOGUE[name].bind(values)), graphs)
 
     return ask
 

@@ -264,7 +264,7 @@ def test_a_query_past_its_time_costs_only_itself(client, server):
 @pytest.mark.parametrize(
     ("query", "status"),
     [
-        ("SELECT ?o { { BIND(1 AS ?o) } UNION { ?s ?p ?o } } ORDER BY ?o", (200, 504)),
+        ("SELECT ?o { { BIND(1 AS ?o) } UNION { ?s ?p ?o } } ORDER BY ?o", (200,)),
         ("SELECT (" + "IF(true," * 3000 + "1" + ",2)" * 3000 + " AS ?x) {}", (400,)),
         ("SELECT * " + "{" * 5000 + "}" * 5000, (400,)),
         ("SELECT (GROUP_CONCAT(CONCAT(STR(?c), STR(?f))) AS ?x) { ?a ?b ?c . ?d ?e ?f }", (504,)),

@@ -188,7 +188,7 @@ def describe(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    """The settings: those of --config, of the one folder that is a publication itself, or the shipped ones."""
+    """The settings: those of --config, of the one folder that is a publication, or the shipped ones."""
     from cnrs_graph.config import PUBLICATION, read_config
 
     if options.config:
@@ -226,7 +226,8 @@ def _parameters(name: str, given: Iterable[str]) -> dict[str, str]:
 
 def _query_text(name: str, config: Config, values: Mapping[str, str]) -> str:
     """The text to run: standard input, a file, or a saved query with its parameters bound."""
-    from cnrs_graph.queries import Catalogue, inspect, read_query
+    from cnrs_graph.queries import Catalogue, read_query
+    from cnrs_graph.sparql import inspect
 
     if name == _STDIN or Path(name).suffix == ".rq" or Path(name).is_file():
         if values:
@@ -243,7 +244,7 @@ def _query_text(name: str, config: Config, values: Mapping[str, str]) -> str:
 def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
     """Answer a query from the published data, in a process that may be stopped, or at an endpoint."""
     from cnrs_graph.publication import build
-    from cnrs_graph.queries import inspect, refuse_reaching_out
+    from cnrs_graph.sparql import inspect, refuse_reaching_out, with_total_order
     from cnrs_graph.store import RemoteStore
 
     if endpoint:
@@ -259,7 +260,7 @@ def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
         pool = Pool(size=1, timeout_seconds=config.query_seconds, memory_bytes=config.query_memory_bytes)
         async with pool:
             await pool.start(published.nquads(), published.default_graphs())
-            return await pool.run(text)
+            return await pool.run(with_total_order(text))
 
     return asyncio.run(ask())
 

@@ -35,8 +35,8 @@ from cnrs_graph.formats import (
 )
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
-from cnrs_graph.queries import QueryFacts, inspect, refuse_reaching_out
 from cnrs_graph.site import Reply, failure, query_form, query_results, reply, service_description
+from cnrs_graph.sparql import QueryFacts, inspect, refuse_reaching_out, with_total_order
 from cnrs_graph.workers import Pool, RunningAnswer
 
 _LOG = logging.getLogger(__name__)
@@ -209,12 +209,12 @@ def _about_service(door: Door, request: Request) -> Response:
 
 async def _answer(door: Door, request: Request, query: str, asked: QueryRequest) -> Response:
     """Refuse what would leave the process, then run the query and stream its answer."""
-    facts = await to_thread.run_sync(inspect, query) if len(query) > _SHORT_QUERY else inspect(query)
+    facts, runnable = await to_thread.run_sync(_read, query) if len(query) > _SHORT_QUERY else _read(query)
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = negotiate(request.headers.get("accept"), OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
     answering = door.pool.answer(
-        query,
+        runnable,
         results=JSON_RESULTS if chosen is PAGE else chosen,
         graphs=NTRIPLES if chosen is PAGE else chosen,
         default_graphs=asked.default_graphs if dataset else None,
@@ -227,6 +227,11 @@ async def _answer(door: Door, request: Request, query: str, asked: QueryRequest)
         return await _page_of(door, query, running)
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(_chunks(running), media_type=chosen.content_type, headers=headers)
+
+
+def _read(query: str) -> tuple[QueryFacts, str]:
+    """What a query asks for, and its text as it is run."""
+    return inspect(query), with_total_order(query)
 
 
 async def _while_connected(
