@@ -217,6 +217,13 @@ def test_turtle_reads_well():
     assert declared == used
 
 
+@EACH
+def test_an_iri_whose_scheme_is_spelt_like_a_prefix_keeps_its_meaning(fmt):
+    point = literal("POINT(1 2)", datatype=expand("geo:wktLiteral"))
+    quads = [ox.Quad(S, P, ox.NamedNode("geo:48.2,16.3")), ox.Quad(S, P, point)]
+    assert triples(back(graph_bytes(quads, fmt), fmt)) == triples(quads)
+
+
 def test_only_trig_and_n_quads_name_graphs():
     quads = said().only("claims").quads
     for fmt in GRAPH_FORMATS:

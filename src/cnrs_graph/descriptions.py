@@ -28,6 +28,7 @@ _NOT_PARTS = frozenset(
 #: How many parts of a thing, and how many things of a kind that point at it, one description holds.
 PART_LIMIT = 200
 INCOMING_LIMIT = 50
+_LONGEST_GUESS = 300
 
 Triple = tuple[Term, ox.NamedNode, Term]
 
@@ -300,7 +301,9 @@ def _called(index: Index, key: str) -> Iterator[ox.Literal]:
 
 
 def near(index: Index, iri: str, count: int = 3) -> tuple[str, ...]:
-    """Known things whose IRI looks like this one."""
+    """Known things whose IRI looks like this one; an absurdly long one looks like nothing."""
+    if len(iri) > _LONGEST_GUESS:
+        return ()
     known = [key for key in (*index.accepted, *index.claimed) if key.startswith(f"{index.base}id/")]
     folder, _, slug = iri.rpartition("/")
     slugs: dict[str, list[str]] = defaultdict(list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,6 +65,7 @@ class Documents:
             publication.said, publication.inferred, outside=publication.outside_default
         )
         self._bodies: dict[tuple[str, str, str], bytes] = {}
+        self._keeping = threading.Lock()
 
     def desk(self, language: str) -> Desk:
         """What pages in a language are made with."""
@@ -85,16 +87,18 @@ class Documents:
         Raises: NotAcceptableError when RDF/XML cannot hold a statement.
         """
         key = (doc.path if fmt is PAGE else doc.stem, fmt.name, language if fmt is PAGE else "")
-        if key not in self._bodies:
-            if fmt is PAGE and doc.page is not None:
-                body = doc.page(self.desk(language))
-            else:
-                quads = self._quads(doc, fmt)
-                body = graph_bytes(quads, fmt, base=self.base, first=doc.iri)
+        kept = self._bodies.get(key)
+        if kept is not None:
+            return kept
+        if fmt is PAGE and doc.page is not None:
+            body = doc.page(self.desk(language))
+        else:
+            body = graph_bytes(self._quads(doc, fmt), fmt, base=self.base, first=doc.iri)
+        with self._keeping:
             if len(self._bodies) >= _KEPT_BODIES:
-                self._bodies.pop(next(iter(self._bodies)), None)
+                del self._bodies[next(iter(self._bodies))]
             self._bodies[key] = body
-        return self._bodies[key]
+        return body
 
     def _quads(self, doc: Document, fmt: Format) -> Sequence[ox.Quad]:
         """The statements of a document; a format that knows no graphs gets only the accepted ones, if any."""
