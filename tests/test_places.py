@@ -161,12 +161,12 @@ class CountingParser(SinkParser):
             self.starts[id(found), before] = begins
         return end
 
-    def objectList(self, text, start, found):  # noqa: N802 (rdflib's name)
+    def objectList(self, text, start, found):
         end = super().objectList(text, start, found)
         self.waiting = [self.starts.pop((id(found), number)) for number in range(len(found))]
         return end
 
-    def makeStatement(self, statement):  # noqa: N802 (rdflib's name)
+    def makeStatement(self, statement):
         super().makeStatement(statement)
         if self.waiting:
             predicate, subject, value = (self._store.normalise(None, term) for term in statement[1:])

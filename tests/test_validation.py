@@ -13,7 +13,7 @@ import pytest
 import rdflib
 from rdflib.compare import isomorphic
 
-from cnrs_graph import shacl_engine, validation
+from cnrs_graph import shacl_engine
 from cnrs_graph.dataset import Dataset, graph_of, load
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError
 from cnrs_graph.validation import (

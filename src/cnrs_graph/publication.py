@@ -87,9 +87,9 @@ def to_validate(
 ) -> tuple[Dataset, Dataset, Dataset]:
     """What a validation looks at: the data, the shapes, and the context whose statements count with the data.
 
-    Without paths the published data is meant. A file that stands at the place of a published one (the same path
-    below its folder) takes its place; the rest of what is published is context. With shapes given, exactly
-    those count and there is no context: any data, anybody's shapes.
+    Without paths the published data is meant. A file that stands at the place of a published one (the same
+    path below its folder) takes its place; the rest of what is published is context. With shapes given,
+    exactly those count and there is no context: any data, anybody's shapes.
     Graphs: claims, and what else stays outside the default graph, is not validated.
     Raises: SourceError when a file cannot be read or parsed.
     """

@@ -233,7 +233,7 @@ def explain(shapes: Shapes, rule: str) -> Explanation:
 
 
 def _worst(graph: Any, shape: Any) -> Severity:
-    """The worst that a shape can report: itself, or its property shapes when it leaves the findings to them."""
+    """The worst that a shape can report: itself, or its property shapes when it leaves findings to them."""
     properties = list(graph.objects(shape, iri(f"{_SH}property")))
     speaks_itself = not properties or (shape, iri(f"{_SH}severity"), None) in graph
     return max(_severity(graph, each) for each in (*properties, *([shape] if speaks_itself else [])))
