@@ -35,7 +35,15 @@ from cnrs_graph.formats import (
 )
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
-from cnrs_graph.site import Reply, failure, query_form, query_results, reply, service_description
+from cnrs_graph.site import (
+    Reply,
+    failure,
+    query_form,
+    query_results,
+    reply,
+    service_description,
+    site_of,
+)
 from cnrs_graph.sparql import QueryFacts, inspect, refuse_reaching_out, with_total_order
 from cnrs_graph.workers import Pool, RunningAnswer
 
@@ -86,6 +94,8 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Made before the first request, which would otherwise wait for it.
+        site_of(publication)
         async with pool:
             await pool.start(publication.nquads(), publication.default_graphs())
             yield
