@@ -97,6 +97,21 @@ def test_a_rule_is_explained(run, files):
     assert "D1" in err
 
 
+def test_standard_input_is_validated_with_its_lines(files):
+    shapes = files("shapes.ttl", DATE_SHAPES)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnrs_graph", "validate", "-", "--shapes", shapes.name],
+        input=EVENTS,
+        capture_output=True,
+        text=True,
+        cwd=shapes.parent,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("stdin.ttl:4:12: violation D1")
+
+
 @pytest.mark.parametrize(
     ("data", "shapes", "code", "said"),
     [

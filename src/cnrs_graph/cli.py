@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +89,18 @@ def exit_code(error: errors.CnrsGraphError) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Hold data against shapes, and print the findings."""
+    with _inputs(options) as paths:
+        return _validate(options, paths)
+
+
+def _validate(options: argparse.Namespace, paths: Sequence[Path]) -> int:
     from cnrs_graph import publication, reports
     from cnrs_graph.validation import Severity, explain, load_shapes, vacuous
     from cnrs_graph.validation import validate as hold
 
     config = _config(options)
     said, shapes_said, context = publication.to_validate(
-        config, [_input(path) for path in options.path], [Path(path) for path in options.shapes]
+        config, paths if options.path else (), [Path(path) for path in options.shapes]
     )
     shapes = load_shapes(shapes_said)
     for warning in shapes.warnings:
@@ -207,11 +214,30 @@ def _publication(options: argparse.Namespace) -> Publication:
     return build(_config(options), validated=False)
 
 
-def _input(path: str) -> Path:
-    """A path to read; standard input is kept in a file of its own, so that findings have a place."""
-    if path != _STDIN:
-        return Path(path)
-    return Path("/dev/stdin")
+@contextlib.contextmanager
+def _inputs(options: argparse.Namespace) -> Iterator[Sequence[Path]]:
+    """The paths to read; standard input (`-`, Turtle) is a file of that name as long as it is read.
+
+    It lies in the folder we then are in, so that messages say `stdin.ttl:4:12` and not where it was put.
+    """
+    if _STDIN not in options.path:
+        yield [Path(path) for path in options.path]
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        given = [Path("stdin.ttl") if path == _STDIN else Path(path).absolute() for path in options.path]
+        for name in ("shapes", "output", "config"):
+            _make_absolute(options, name)
+        (Path(folder) / "stdin.ttl").write_bytes(sys.stdin.buffer.read())
+        with contextlib.chdir(folder):
+            yield given
+
+
+def _make_absolute(options: argparse.Namespace, name: str) -> None:
+    value = getattr(options, name)
+    if isinstance(value, list):
+        setattr(options, name, [str(Path(path).absolute()) for path in value])
+    elif value is not None:
+        setattr(options, name, str(Path(value).absolute()))
 
 
 def _parameters(name: str, given: Iterable[str]) -> dict[str, str]:
