@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from cnrs_graph import errors
 
 if TYPE_CHECKING:
+    import socket
+
     from cnrs_graph.config import Config
     from cnrs_graph.publication import Publication
     from cnrs_graph.store import Answer
@@ -133,10 +135,11 @@ def serve(options: argparse.Namespace) -> int:
         public_url=options.public_url,
         workers=options.workers,
     )
+    listener = _listener(options.host, options.port)
     published = build(config, validated=not options.no_validate)
     statements = len(published.said.quads) + len(published.inferred)
     _tell(options, f"{statements} statements; serving them on http://{options.host}:{options.port}/")
-    uvicorn.run(
+    settings = uvicorn.Config(
         create_app(published, config),
         host=options.host,
         port=options.port,
@@ -146,6 +149,7 @@ def serve(options: argparse.Namespace) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
+    uvicorn.Server(settings).run(sockets=[listener])
     return 0
 
 
@@ -186,7 +190,7 @@ def describe(options: argparse.Namespace) -> int:
         return 0
     chosen = by_name(options.format, GRAPH_FORMATS)
     if chosen is None:
-        raise errors.NotAcceptableError(options.format, ["text", *(each.name for each in GRAPH_FORMATS)])
+        raise _unfit_format(options.format, ["text", *(each.name for each in GRAPH_FORMATS)])
     sys.stdout.buffer.write(graph_bytes(document(index, description), chosen, base=published.base))
     return 0
 
@@ -206,6 +210,25 @@ def _config(options: argparse.Namespace) -> Config:
         options.path = []
         return read_config(Path(paths[0]) / PUBLICATION)
     return read_config()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket at the address, taken before anything is read; it does not listen yet.
+
+    Raises: ConfigError when the address is taken or is none.
+    """
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise errors.ConfigError(f"--host {host} --port {port}: {reason}; choose another") from error
+    return listener
 
 
 def _publication(options: argparse.Namespace) -> Publication:
@@ -255,16 +278,33 @@ def _query_text(name: str, config: Config, values: Mapping[str, str]) -> str:
     from cnrs_graph.queries import Catalogue, read_query
     from cnrs_graph.sparql import inspect
 
+    if name == _STDIN and values:
+        raise errors.ParameterError(
+            "-", next(iter(values)), "standard input takes none; write the value there"
+        )
     if name == _STDIN or Path(name).suffix == ".rq" or Path(name).is_file():
         if values:
             return read_query(Path(name)).bind(values)
-        try:
-            text = sys.stdin.read() if name == _STDIN else Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise errors.SourceError(errors.Place(Path(name)), error.strerror or str(error)) from error
+        text = _text(name)
         inspect(text)
         return text
     return Catalogue(config.queries)[name].bind(values)
+
+
+def _text(name: str) -> str:
+    """The text of a file, or of standard input.
+
+    Raises: SourceError when it cannot be read, or is no UTF-8.
+    """
+    try:
+        return (sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()).decode("utf-8")
+    except OSError as error:
+        raise errors.SourceError(errors.Place(Path(name)), error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise errors.SourceError(
+            errors.Place(Path(name), line), "this is no UTF-8; save it as UTF-8"
+        ) from error
 
 
 def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
@@ -275,20 +315,17 @@ def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
 
     if endpoint:
         return RemoteStore(endpoint, timeout_seconds=config.query_seconds).query(text)
-    import asyncio
-
-    from cnrs_graph.workers import Pool
+    from cnrs_graph.workers import answer_once
 
     published = build(config, validated=False)
     refuse_reaching_out(inspect(text), published.named_graphs())
-
-    async def ask() -> Answer:
-        pool = Pool(size=1, timeout_seconds=config.query_seconds, memory_bytes=config.query_memory_bytes)
-        async with pool:
-            await pool.start(published.nquads(), published.default_graphs())
-            return await pool.run(with_total_order(text))
-
-    return asyncio.run(ask())
+    return answer_once(
+        published.nquads(),
+        with_total_order(text),
+        default_graphs=published.default_graphs(),
+        timeout_seconds=config.query_seconds,
+        memory_bytes=config.query_memory_bytes,
+    )
 
 
 def _answer_bytes(answer: Answer, name: str) -> bytes:
@@ -298,8 +335,12 @@ def _answer_bytes(answer: Answer, name: str) -> bytes:
     offered = ANSWER_FORMATS[answer.form]
     chosen = by_name(name, offered)
     if chosen is None:
-        raise errors.NotAcceptableError(name, ["table", *(each.name for each in offered)])
+        raise _unfit_format(name, ["table", *(each.name for each in offered)])
     return answer_bytes(answer, chosen)
+
+
+def _unfit_format(name: str, offered: Iterable[str]) -> errors.ConfigError:
+    return errors.ConfigError(f"--format {name}: this cannot be written so; choose {', '.join(offered)}")
 
 
 def _write(options: argparse.Namespace, body: bytes) -> None:
@@ -419,7 +460,7 @@ def _add_query(commands: Any) -> None:
         commands,
         "query",
         query,
-        "cnrs-graph query cq-b1-laboratories --param country=id/country/can --format csv",
+        "cnrs-graph query cq-b1-laboratories-by-theme --param country=ctry:can --format csv",
     )
     command.add_argument(
         "name", nargs="?", metavar="NAME|FILE|-", help="a saved query, a file, or standard input"
