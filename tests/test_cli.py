@@ -98,6 +98,16 @@ def test_a_rule_is_explained(run, files):
     assert "D1" in err
 
 
+def test_a_rule_of_several_shapes_is_explained_shape_by_shape(run):
+    code, out, _ = run("validate", "--explain", "TM5")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("TM5")] == [
+        "TM5  A term has a date or a year",
+        "TM5  Year and date of a term agree",
+    ]
+    assert out.count("comes from Structural: ") == 2
+
+
 def test_standard_input_is_validated_with_its_lines(files):
     shapes = files("shapes.ttl", DATE_SHAPES)
     done = subprocess.run(

@@ -108,7 +108,8 @@ def _validate(options: argparse.Namespace, paths: Sequence[Path]) -> int:
     for warning in shapes.warnings:
         _tell(options, f"shapes: {warning}")
     if options.explain:
-        _write(options, reports.explanation_text(explain(shapes, options.explain), options.lang).encode())
+        told = (reports.explanation_text(each, options.lang) for each in explain(shapes, options.explain))
+        _write(options, "\n".join(told).encode())
         return 0
     report = hold(said, shapes, context=context, language=options.lang)
     if options.shapes:
