@@ -216,7 +216,7 @@ def rules(shapes: Shapes) -> Mapping[str, tuple[str, ...]]:
 
 
 def explain(shapes: Shapes, rule: str) -> tuple[Explanation, ...]:
-    """Say what a rule asks, shape by shape; it is named by its handle, or by a shape's IRI, CURIE or local name.
+    """Say what a rule asks, shape by shape; it is named by handle, or by a shape's IRI, CURIE or local name.
 
     Raises: ConfigError if there is no such rule, naming those that are spelt nearly so.
     """
