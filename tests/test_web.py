@@ -504,6 +504,13 @@ def test_the_server_says_how_it_is(client):
     assert client.get("/ready").json() == {"status": "ready"}
 
 
+def test_another_spelling_of_the_endpoint_leads_to_it_with_its_query(client):
+    moved = client.get("/sparql/?query=ASK%20%7B%7D", follow_redirects=False)
+    assert moved.status_code == 308
+    assert moved.headers["location"] == "/sparql?query=ASK%20%7B%7D"
+    assert client.get("/Health/", follow_redirects=False).headers["location"] == "/health"
+
+
 def test_openapi_lists_the_endpoint(client):
     answer = client.get("/openapi.json")
     assert answer.headers["access-control-allow-origin"] == "*"
