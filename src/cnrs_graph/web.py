@@ -8,20 +8,21 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from anyio import to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__
+from cnrs_graph import __version__, graph_store
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
     CnrsGraphError,
     MethodNotAllowedError,
     RefusedQueryError,
     TooLargeError,
+    UnsupportedMediaTypeError,
 )
 from cnrs_graph.formats import (
     GRAPH_FORMATS,
@@ -50,13 +51,12 @@ from cnrs_graph.workers import Pool, RunningAnswer
 _LOG = logging.getLogger(__name__)
 
 _READ = ("GET", "HEAD", "OPTIONS")
-_TRIPLE_FORMATS = tuple(each for each in GRAPH_FORMATS if not each.keeps_graphs)
 #: What each query form can be answered in, the first for who accepts anything.
 OFFERED: Mapping[str, tuple[Format, ...]] = {
     "SELECT": (*RESULT_FORMATS, PAGE),
     "ASK": (JSON_RESULTS, XML_RESULTS, PAGE),
-    "CONSTRUCT": (*_TRIPLE_FORMATS, PAGE),
-    "DESCRIBE": (*_TRIPLE_FORMATS, PAGE),
+    "CONSTRUCT": (*GRAPH_FORMATS, PAGE),
+    "DESCRIBE": (*GRAPH_FORMATS, PAGE),
 }
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -68,6 +68,7 @@ _SHORT_QUERY = 4_000
 _PAGE_BYTES = 400_000
 #: For the log only: nobody is there to read it.
 _CALLER_LEFT = 499
+_SENT_AS_IS = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
     )
     _add_sparql(app, door)
     _add_status(app, door)
+    _add_graph_store(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     return HeadAsGet(WithoutPrefix(app, urlsplit(publication.public_url).path))
@@ -126,6 +128,7 @@ def _add_sparql(app: FastAPI, door: Door) -> None:
     @app.post("/sparql", tags=["SPARQL"], summary="Answer a SPARQL query", response_class=Response)
     async def sparql_post(request: Request) -> Response:
         try:
+            _refuse_encoded(request)
             body = await _body(request, door.config.body_bytes)
         except CnrsGraphError as error:
             return _failed(door, request, error)
@@ -136,14 +139,7 @@ def _add_sparql(app: FastAPI, door: Door) -> None:
 def _add_status(app: FastAPI, door: Door) -> None:
     @app.get("/health", tags=["operation"], summary="Whether the server lives, and its limits")
     async def health() -> JSONResponse:
-        config = door.config
-        limits = {
-            "query_seconds": config.query_seconds,
-            "query_memory_bytes": config.query_memory_bytes,
-            "body_bytes": config.body_bytes,
-            "workers": config.workers,
-            "queue": config.queue,
-        }
+        limits = _limits(door.config)
         waiting = {"waiting": door.pool.waiting, "walls": list(door.pool.walls)}
         return JSONResponse(
             {"status": "ok", "version": __version__, "limits": limits, **waiting}, headers=_CORS
@@ -156,6 +152,25 @@ def _add_status(app: FastAPI, door: Door) -> None:
         except CnrsGraphError as error:
             return _failed(door, request, error)
         return JSONResponse({"status": "ready" if answer.verdict() else "not ready"}, headers=_CORS)
+
+
+def _add_graph_store(app: FastAPI, door: Door) -> None:
+    @app.get("/graphs", tags=["graphs"], summary="Fetch a graph, or list them", response_class=Response)
+    def graphs(
+        request: Request,
+        graph: Annotated[str | None, Query(description="the IRI of a named graph")] = None,  # noqa: ARG001
+        default: Annotated[str | None, Query(description="the default graph; no value")] = None,  # noqa: ARG001
+    ) -> Response:
+        headers = request.headers
+        return _response(
+            graph_store.reply(
+                door.publication,
+                _query_string(request),
+                accept=headers.get("accept"),
+                accept_language=headers.get("accept-language"),
+                if_none_match=headers.get("if-none-match"),
+            )
+        )
 
 
 def _add_pages(app: FastAPI, door: Door) -> None:
@@ -190,6 +205,17 @@ def _add_pages(app: FastAPI, door: Door) -> None:
         return _failed(door, request, MethodNotAllowedError(request.method, allowed))
 
 
+def _limits(config: Config) -> dict[str, float]:
+    """What a query may take, as /health and the service description say it."""
+    return {
+        "query_seconds": config.query_seconds,
+        "query_memory_bytes": config.query_memory_bytes,
+        "body_bytes": config.body_bytes,
+        "workers": config.workers,
+        "queue": config.queue,
+    }
+
+
 async def _sparql(door: Door, request: Request, read: Any) -> Response:
     """Answer one request to /sparql, errors included."""
     try:
@@ -211,7 +237,7 @@ def _about_service(door: Door, request: Request) -> Response:
         service_description(
             door.publication,
             chosen,
-            limits={"seconds": door.config.query_seconds, "bytes": door.config.query_memory_bytes},
+            limits=_limits(door.config),
             if_none_match=request.headers.get("if-none-match"),
         )
     )
@@ -265,9 +291,14 @@ async def _disconnected(request: Request) -> None:
 
 
 def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: QueryRequest) -> None:
-    """Raise RefusedQueryError for SERVICE and for graphs that are not held here: nothing is fetched."""
+    """Raise RefusedQueryError for SERVICE and for graphs that are not held here: nothing is fetched.
+
+    A dataset named by the request takes the place of the query's own, which is then never looked at.
+    Source: SPARQL 1.1 Protocol, section 2.1.4.
+    """
     known = publication.named_graphs()
-    refuse_reaching_out(facts, known)
+    overridden = facts.dataset + facts.named if asked.default_graphs or asked.named_graphs else ()
+    refuse_reaching_out(facts, (*known, *overridden))
     for graph in (*asked.default_graphs, *asked.named_graphs):
         if graph not in known:
             raise RefusedQueryError(
@@ -292,6 +323,16 @@ async def _page_of(door: Door, query: str, running: RunningAnswer) -> Response:
             if len(body) > _PAGE_BYTES:
                 return _response(query_results(door.publication, query, running.form, None))
     return _response(query_results(door.publication, query, running.form, bytes(body)))
+
+
+def _refuse_encoded(request: Request) -> None:
+    """Raise UnsupportedMediaTypeError for a body that would have to be unpacked first.
+
+    Source: RFC 9110, section 8.4.
+    """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise UnsupportedMediaTypeError(f"{coding} (Content-Encoding)", ("the query as it is",))
 
 
 async def _body(request: Request, limit_bytes: int) -> bytes:
@@ -332,8 +373,9 @@ def _response(answer: Reply) -> Response:
 
 
 def _query_string(request: Request) -> str:
+    """The query string; bytes that were sent raw are escaped, so that they mean what they would in a body."""
     raw: bytes = request.scope["query_string"]
-    return raw.decode("latin-1")
+    return raw.decode("ascii") if raw.isascii() else quote(raw, safe=_SENT_AS_IS)
 
 
 def _raw_path(request: Request) -> str:
