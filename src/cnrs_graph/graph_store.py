@@ -90,7 +90,9 @@ def _is_absolute(iri: str) -> bool:
         parts = urlsplit(iri)
     except ValueError:
         return False
-    return bool(parts.scheme) and bool(parts.netloc or parts.path) and not any(c in iri for c in ' <>"{}|\\^`')
+    return (
+        bool(parts.scheme) and bool(parts.netloc or parts.path) and not any(c in iri for c in ' <>"{}|\\^`')
+    )
 
 
 def _without_address(site: Site, name: str, asked: Asked) -> Reply:
