@@ -65,6 +65,7 @@ def test_a_graph_is_identified_by_its_name_or_as_the_default():
         "graph=http:",
         "graph=http://a.example/b%20c",
         "graph=http://[",
+        "graph=urn:%00",
         "graph=urn:x&default",
         "graph=urn:x&graph=urn:x",
         "default&default",
@@ -140,6 +141,7 @@ def test_a_graph_named_by_somebody_else_is_served_by_its_name():
     listed = graph_store.reply(mixed, "", accept="application/n-triples").body.decode()
     assert "<http://elsewhere.example/#g>" in listed
     assert "sparql#http://elsewhere.example/%23g>" in listed
+    assert b"North garden" in site.reply(mixed, "/doc/garden/north").body, "the thing keeps its page"
 
 
 def test_a_name_that_tries_to_break_out_is_only_a_name(garden):

@@ -136,7 +136,7 @@ class Documents:
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
         table: dict[str, str] = {}
-        for path in (*self.by_path, *self.plain_pages):
+        for path in (*self.by_path, *self.plain_pages, "/sparql"):
             key = folded(path)
             table[key] = "" if key in table and table[key] != path else path
         return table
@@ -161,7 +161,8 @@ class Documents:
     def _graphs(self) -> Iterator[Document]:
         for graph in self.publication.named_graphs():
             path = path_of(self.base, graph)
-            if path is not None:
+            # A graph that is named after a thing leaves the address to the thing.
+            if path is not None and not path.startswith("/doc/"):
                 yield Document(graph, path, path, self._graph_page(graph), self._graph_quads(graph))
 
     def _fixed(self) -> Iterator[Document]:

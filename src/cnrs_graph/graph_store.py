@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+import re
+from urllib.parse import urlsplit
 
 from cnrs_graph import replies
+from cnrs_graph.addresses import path_of
 from cnrs_graph.errors import CnrsGraphError, RequestError, UnknownResourceError
 from cnrs_graph.formats import GRAPH_FORMATS, negotiate
 from cnrs_graph.pages import page_language
@@ -14,6 +16,9 @@ from cnrs_graph.replies import Reply, link
 from cnrs_graph.representations import graph_bytes
 from cnrs_graph.site import Asked, Site, failure, site_of
 
+#: What no IRI holds, as SPARQL 1.1 Query has it in IRIREF.
+_NO_IRI = re.compile(r"[\x00-\x20<>\"{}|\\^`]")
+_SHOWN = 80
 #: What `identified` says of the default graph, which has no name.
 DEFAULT = ""
 
@@ -42,8 +47,9 @@ def reply(
             return site.reply("/graphs/default", asked)
         if name not in publication.named_graphs():
             raise UnknownResourceError(name, near_graphs(publication, name))
-        if name.startswith(f"{publication.base}graph/"):
-            return site.reply(f"/{quote(name[len(publication.base) :], safe=_IN_PATH)}", asked)
+        path = path_of(publication.base, name)
+        if path is not None and path.startswith("/graph/") and site.documents.by_path[path].iri == name:
+            return site.reply(path, asked)
         return _without_address(site, name, asked)
     except CnrsGraphError as error:
         return failure(publication, error, accept=accept, accept_language=accept_language)
@@ -68,10 +74,11 @@ def identified(query: str) -> str | None:
     name, value = found[0]
     if name == "default":
         if value:
-            raise RequestError(f"?default has no value; for a named graph send ?graph={value}")
+            raise RequestError("?default has no value; a named graph is asked for with ?graph= and its IRI")
         return DEFAULT
     if not _is_absolute(value):
-        raise RequestError(f"?graph= takes an absolute IRI, and {value or 'nothing'!r} is none")
+        shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+        raise RequestError(f"?graph= takes an absolute IRI, and {shown or 'nothing'!r} is none")
     return value
 
 
@@ -81,18 +88,12 @@ def near_graphs(publication: Publication, name: str) -> tuple[str, ...]:
     return tuple(each for each in publication.named_graphs() if each.casefold().endswith(f"/{tail}"))[:3]
 
 
-#: The characters that stand for themselves in a path, as `addresses` writes them.
-_IN_PATH = "/!$&'()*+,;=:@-._~%"
-
-
 def _is_absolute(iri: str) -> bool:
     try:
         parts = urlsplit(iri)
     except ValueError:
         return False
-    return (
-        bool(parts.scheme) and bool(parts.netloc or parts.path) and not any(c in iri for c in ' <>"{}|\\^`')
-    )
+    return bool(parts.scheme) and bool(parts.netloc or parts.path) and not _NO_IRI.search(iri)
 
 
 def _without_address(site: Site, name: str, asked: Asked) -> Reply:

@@ -13,6 +13,8 @@ QUERY = "application/sparql-query"
 UPDATE = "application/sparql-update"
 #: A form this long would only be made to be slow.
 _MOST_FIELDS = 1000
+_OF_QUERIES = ("query", "default-graph-uri", "named-graph-uri")
+_OF_UPDATES = ("using-graph-uri", "using-named-graph-uri")
 #: The charsets in which a body can be told to be; the second is a part of the first.
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 _NO_UPDATES = "this endpoint answers queries; updates are not offered"
@@ -103,6 +105,7 @@ def _request(fields: Iterable[tuple[str, str]]) -> QueryRequest:
         "update": [],
     }
     for name, value in fields:
+        _refuse_misspelt(name)
         if name in found and (value or not name.endswith("-graph-uri")):
             found[name].append(value)
     if found["update"]:
@@ -113,6 +116,17 @@ def _request(fields: Iterable[tuple[str, str]]) -> QueryRequest:
     if query is not None and not query.strip():
         raise RequestError("the query is empty; write one, for example ASK {}")
     return QueryRequest(query, tuple(found["default-graph-uri"]), tuple(found["named-graph-uri"]))
+
+
+def _refuse_misspelt(name: str) -> None:
+    """Raise RequestError for a parameter that means something but would be passed over in silence."""
+    plain = name.lower().replace("_", "-")
+    if plain in _OF_UPDATES:
+        raise RequestError(
+            f"{name} belongs to updates; for a query send default-graph-uri or named-graph-uri"
+        )
+    if plain in _OF_QUERIES and name not in _OF_QUERIES:
+        raise RequestError(f"there is no parameter {name}; did you mean {plain}?")
 
 
 def _fields(text: str, where: str) -> list[tuple[str, str]]:

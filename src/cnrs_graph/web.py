@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cnrs_graph import __version__, graph_store
+from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
     CnrsGraphError,
@@ -189,10 +190,10 @@ def _add_pages(app: FastAPI, door: Door) -> None:
 
     @app.api_route("/{path:path}", methods=["OPTIONS"], include_in_schema=False)
     def options(request: Request) -> Response:
-        allowed = [*_READ, "POST"] if request.url.path == "/sparql" else list(_READ)
+        allowed = ", ".join(_allowed(request))
         preflight = {
-            "Allow": ", ".join(allowed),
-            "Access-Control-Allow-Methods": ", ".join(allowed),
+            "Allow": allowed,
+            "Access-Control-Allow-Methods": allowed,
             "Access-Control-Allow-Headers": "Accept, Accept-Language, Content-Type, If-None-Match",
             "Access-Control-Max-Age": "86400",
         }
@@ -200,8 +201,23 @@ def _add_pages(app: FastAPI, door: Door) -> None:
 
     @app.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     def other(request: Request) -> Response:
-        allowed = (*_READ, "POST") if request.url.path == "/sparql" else _READ
-        return _failed(door, request, MethodNotAllowedError(request.method, allowed))
+        if request.method == "POST" and folded(_raw_path(request)) == "/sparql":
+            return _response(reply(door.publication, _raw_path(request), query=_query_string(request)))
+        return _refused_method(door, request)
+
+    async def unheard_of(request: Request, _: Exception) -> Response:
+        return _refused_method(door, request)
+
+    app.add_exception_handler(405, unheard_of)
+
+
+def _refused_method(door: Door, request: Request) -> Response:
+    return _failed(door, request, MethodNotAllowedError(request.method, _allowed(request)))
+
+
+def _allowed(request: Request) -> tuple[str, ...]:
+    """The methods that an address has."""
+    return (*_READ, "POST") if request.url.path == "/sparql" else _READ
 
 
 def _limits(config: Config) -> dict[str, float]:
