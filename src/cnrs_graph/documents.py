@@ -29,6 +29,8 @@ from cnrs_graph.representations import graph_bytes
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
 
+#: Paths that the web door answers itself; their other spellings lead to them.
+ANSWERED_ELSEWHERE = ("/sparql", "/health", "/ready", "/openapi.json")
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
 
@@ -136,7 +138,7 @@ class Documents:
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
         table: dict[str, str] = {}
-        for path in (*self.by_path, *self.plain_pages, "/sparql"):
+        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE):
             key = folded(path)
             table[key] = "" if key in table and table[key] != path else path
         return table
@@ -240,7 +242,7 @@ class Documents:
         )
 
     @cached_property
-    def graph_sizes(self) -> Mapping[str, int]:
+    def sizes(self) -> Mapping[str, int]:
         """How many statements each graph holds."""
         return graph_sizes((*self.publication.said.quads, *self.publication.inferred))
 
@@ -264,14 +266,12 @@ class Documents:
         return list_pages.default_graph_page(desk, iri, self._default_quads(), links)
 
     def _graphs_quads(self) -> Sequence[ox.Quad]:
-        return describe_graphs(
-            self.base, self.graph_sizes, self.publication.default_graphs(), self.default_triples
-        )
+        return describe_graphs(self.base, self.sizes, self.publication.default_graphs(), self.default_triples)
 
     def _graphs_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/graphs"].variants())
         return list_pages.graphs_page(
-            desk, self.by_path["/graphs"].iri, self.graph_sizes, self.default_triples, links
+            desk, self.by_path["/graphs"].iri, self.sizes, self.default_triples, links
         )
 
     def _front_page(self, desk: Desk) -> bytes:
@@ -279,7 +279,7 @@ class Documents:
 
     def _dataset_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/dataset"].variants())
-        return list_pages.dataset_page(desk, self._dataset, self.graph_sizes, links)
+        return list_pages.dataset_page(desk, self._dataset, self.sizes, links)
 
     def _dataset_quads(self) -> Sequence[ox.Quad]:
         return self._counted

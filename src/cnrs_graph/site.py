@@ -268,7 +268,7 @@ def service_description(
     documents = site_of(publication).documents
     quads = describe_service(
         publication.base,
-        graphs=documents.graph_sizes,
+        graphs=documents.sizes,
         default_graphs=publication.default_graphs(),
         default_triples=documents.default_triples,
         limits=limits,

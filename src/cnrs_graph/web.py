@@ -7,12 +7,14 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cnrs_graph import __version__, graph_store
@@ -69,6 +71,7 @@ _SHORT_QUERY = 4_000
 _PAGE_BYTES = 400_000
 #: For the log only: nobody is there to read it.
 _CALLER_LEFT = 499
+_GRAPHS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,14 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
     )
     _add_sparql(app, door)
     _add_status(app, door)
     _add_graph_store(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
+    app.add_exception_handler(HTTPException, _unknown_method(door))
     return HeadAsGet(WithoutPrefix(app, urlsplit(publication.public_url).path))
 
 
@@ -153,39 +158,37 @@ def _add_status(app: FastAPI, door: Door) -> None:
             return _failed(door, request, error)
         return JSONResponse({"status": "ready" if answer.verdict() else "not ready"}, headers=_CORS)
 
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi(), headers=_CORS)
+
 
 def _add_graph_store(app: FastAPI, door: Door) -> None:
+    # Whole graphs take long to write; so few at a time, pages do not wait for them.
+    limiter = CapacityLimiter(_GRAPHS_AT_ONCE)
+
     @app.get("/graphs", tags=["graphs"], summary="Fetch a graph, or list them", response_class=Response)
-    def graphs(
+    async def graphs(
         request: Request,
         graph: Annotated[str | None, Query(description="the IRI of a named graph")] = None,  # noqa: ARG001
         default: Annotated[str | None, Query(description="the default graph; no value")] = None,  # noqa: ARG001
     ) -> Response:
-        headers = request.headers
-        return _response(
-            graph_store.reply(
-                door.publication,
-                _query_string(request),
-                accept=headers.get("accept"),
-                accept_language=headers.get("accept-language"),
-                if_none_match=headers.get("if-none-match"),
-            )
-        )
+        answer = partial(graph_store.reply, door.publication, _query_string(request), **_asked(request))
+        return _response(await to_thread.run_sync(answer, limiter=limiter))
+
+    @app.get("/graph/{path:path}", include_in_schema=False)
+    @app.get("/graphs/{path:path}", include_in_schema=False)
+    async def one(request: Request) -> Response:
+        query = _query_string(request)
+        answer = partial(reply, door.publication, _raw_path(request), query=query, **_asked(request))
+        return _response(await to_thread.run_sync(answer, limiter=limiter))
 
 
 def _add_pages(app: FastAPI, door: Door) -> None:
     @app.api_route("/{path:path}", methods=["GET"], include_in_schema=False)
     def anything(request: Request) -> Response:
-        headers = request.headers
         return _response(
-            reply(
-                door.publication,
-                _raw_path(request),
-                accept=headers.get("accept"),
-                accept_language=headers.get("accept-language"),
-                if_none_match=headers.get("if-none-match"),
-                query=_query_string(request),
-            )
+            reply(door.publication, _raw_path(request), query=_query_string(request), **_asked(request))
         )
 
     @app.api_route("/{path:path}", methods=["OPTIONS"], include_in_schema=False)
@@ -203,21 +206,7 @@ def _add_pages(app: FastAPI, door: Door) -> None:
     def other(request: Request) -> Response:
         if request.method == "POST" and folded(_raw_path(request)) == "/sparql":
             return _response(reply(door.publication, _raw_path(request), query=_query_string(request)))
-        return _refused_method(door, request)
-
-    async def unheard_of(request: Request, _: Exception) -> Response:
-        return _refused_method(door, request)
-
-    app.add_exception_handler(405, unheard_of)
-
-
-def _refused_method(door: Door, request: Request) -> Response:
-    return _failed(door, request, MethodNotAllowedError(request.method, _allowed(request)))
-
-
-def _allowed(request: Request) -> tuple[str, ...]:
-    """The methods that an address has."""
-    return (*_READ, "POST") if request.url.path == "/sparql" else _READ
+        return _method_not_allowed(door, request)
 
 
 def _limits(config: Config) -> dict[str, float]:
@@ -367,6 +356,23 @@ def _failed(door: Door, request: Request, error: CnrsGraphError) -> Response:
     return _response(failure(door.publication, error, accept=request.headers.get("accept")))
 
 
+def _allowed(request: Request) -> tuple[str, ...]:
+    return (*_READ, "POST") if request.url.path == "/sparql" else _READ
+
+
+def _method_not_allowed(door: Door, request: Request) -> Response:
+    return _failed(door, request, MethodNotAllowedError(request.method, _allowed(request)))
+
+
+def _unknown_method(door: Door) -> Any:
+    """Methods that no route names (PROPFIND, TRACE …): the only thing the framework refuses by itself."""
+
+    async def handler(request: Request, _: Exception) -> Response:
+        return _method_not_allowed(door, request)
+
+    return handler
+
+
 def _mishap(door: Door) -> Any:
     """Our own mistakes: a short message for the caller, the trace for the log."""
 
@@ -385,6 +391,14 @@ def _response(answer: Reply) -> Response:
     if answer.status != 304:
         response.headers["content-length"] = str(len(answer.body))
     return response
+
+
+def _asked(request: Request) -> dict[str, str | None]:
+    """The headers that decide which representation is sent."""
+    return {
+        name.replace("-", "_"): request.headers.get(name)
+        for name in ("accept", "accept-language", "if-none-match")
+    }
 
 
 def _query_string(request: Request) -> str:
