@@ -60,6 +60,22 @@ def read_post(query_string: str, content_type: str, body: bytes) -> QueryRequest
     raise UnsupportedMediaTypeError(media_type, (FORM, QUERY))
 
 
+def read_parameters(query_string: str) -> dict[str, str]:
+    """Read the parameters of a saved query.
+
+    >>> read_parameters("country=can&year=1999")
+    {'country': 'can', 'year': '1999'}
+
+    Raises: RequestError, for a parameter that is given twice too.
+    """
+    found: dict[str, str] = {}
+    for name, value in _fields(query_string, "the query string"):
+        if name in found:
+            raise RequestError(f"the parameter {name!r} is given more than once; give it once")
+        found[name] = value
+    return found
+
+
 def _request(fields: Iterable[tuple[str, str]]) -> QueryRequest:
     """The request that decoded fields make; fields that are not of the protocol are passed over.
 
