@@ -34,7 +34,7 @@ def choices(index: Index, parameter: Parameter) -> tuple[Choice, ...] | None:
     source, terms = parameter.allowed.source, parameter.allowed.terms
     if source == "list":
         return tuple(Choice(term, plain_value(term)) for term in terms)
-    values = {_value(term) for term in _found(index, source, terms[0][1:-1])}
+    values = {_value(term) for term in _found(index, source, terms[0][1:-1]) if _fits(term, parameter.kind)}
     found = {term_of(parameter.kind, value): value for value in values}
     kept = [Choice(term, value) for term, value in found.items() if term is not None]
     return tuple(sorted(kept, key=lambda choice: (_label(index, choice.value).casefold(), choice.value)))
@@ -100,6 +100,13 @@ def _members(index: Index, head: Term) -> Iterator[Term]:
         if not first or not rest:
             return
         head = rest[0]
+
+
+def _fits(term: Term, kind: str) -> bool:
+    """Whether a term of the data is one that a parameter of this kind can be bound to."""
+    if isinstance(term, ox.Literal):
+        return term.datatype.value == expand(f"xsd:{kind}")
+    return kind == "iri" and isinstance(term, ox.NamedNode)
 
 
 def _value(term: Term) -> str:

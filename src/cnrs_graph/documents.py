@@ -12,7 +12,6 @@ import pyoxigraph as ox
 
 from cnrs_graph import list_pages, term_pages
 from cnrs_graph.addresses import data_path, folded, path_of, prefix_of
-from cnrs_graph.answers import ANSWER_FORMATS
 from cnrs_graph.choices import Choice, choices, limits
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
@@ -24,7 +23,6 @@ from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
 from cnrs_graph.representations import graph_bytes
-from cnrs_graph.store import Form
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
 
@@ -211,9 +209,7 @@ class Documents:
 
     def query_page(self, desk: Desk, filled: Filled, answer: Mapping[str, Any] | None = None) -> bytes:
         """The page of a saved query, with an answer if there is one."""
-        form = filled.saved.facts.form
-        offered = ANSWER_FORMATS[Form.CONSTRUCT if form == "DESCRIBE" else Form(form)]
-        return page(desk, filled, self.choices(filled.saved), offered, answer)
+        return page(desk, filled, self.choices(filled.saved), answer)
 
     def choices(self, saved: SavedQuery) -> Mapping[str, Sequence[Choice]]:
         """The values that each limited parameter of a saved query may have."""

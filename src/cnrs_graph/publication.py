@@ -17,7 +17,6 @@ from cnrs_graph.reasoning import entail, read_rules
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
 
-
 _NOTHING = Dataset("", ())
 
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
-from cnrs_graph.answers import ANSWER_FORMATS
 from cnrs_graph.choices import Choice
 from cnrs_graph.documents import Documents
 from cnrs_graph.errors import NotAcceptableError
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, PROBLEM, RESULT_FORMATS, Format, negotiate
 from cnrs_graph.protocol import read_parameters
 from cnrs_graph.queries import Parameter, SavedQuery
-from cnrs_graph.query_page import MOST_OPTIONS, Filled
-from cnrs_graph.store import Form
+from cnrs_graph.query_page import MOST_OPTIONS, Filled, answer_formats
 
 _FOLDER = "/queries/"
 _BY_EXTENSION: Mapping[str, Format] = {fmt.extension: fmt for fmt in (*GRAPH_FORMATS, *RESULT_FORMATS)}
@@ -81,12 +79,6 @@ def fill(documents: Documents, saved: SavedQuery, values: Mapping[str, str]) -> 
     return Filled(saved, values, terms, saved.bind(values, base=documents.base, allowed=limits))
 
 
-def answer_formats(saved: SavedQuery) -> tuple[Format, ...]:
-    """The formats a saved query is answered in."""
-    form = saved.facts.form
-    return ANSWER_FORMATS[Form.CONSTRUCT if form == "DESCRIBE" else Form(form)]
-
-
 def openapi_paths(documents: Documents) -> dict[str, Any]:
     """Every saved query as a path of an OpenAPI document.
 
@@ -99,13 +91,15 @@ def openapi_paths(documents: Documents) -> dict[str, Any]:
 
 
 def _operation(documents: Documents, saved: SavedQuery) -> dict[str, Any]:
-    columns = f"\n\nColumns: {', '.join(saved.facts.variables)}." if saved.facts.variables else ""
+    extensions = " ".join(f".{fmt.extension}" for fmt in answer_formats(saved))
+    columns = f"Columns: {', '.join(saved.facts.variables)}. " if saved.facts.variables else ""
     allowed = documents.choices(saved)
     return {
         "operationId": saved.name,
         "tags": ["saved queries"],
         "summary": saved.summary,
-        "description": f"{saved.notes.get('question', saved.summary)}{columns}",
+        "description": f"{saved.notes.get('question', saved.summary)}\n\n{columns}The format follows Accept; "
+        f"with an extension ({extensions}) each has an address of its own.",
         "parameters": [_parameter(each, allowed.get(each.name)) for each in saved.parameters],
         "responses": {
             "200": {

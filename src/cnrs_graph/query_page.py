@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from cnrs_graph.answers import ANSWER_FORMATS
 from cnrs_graph.choices import Choice
 from cnrs_graph.executables import text_to_run
 from cnrs_graph.formats import Format
 from cnrs_graph.pages import DataLink, Desk, render
 from cnrs_graph.queries import Parameter, SavedQuery
+from cnrs_graph.store import Form
 
 #: More values than this make no list to choose from; they are typed.
 MOST_OPTIONS = 500
@@ -62,11 +64,16 @@ class Filled:
     text: str
 
 
+def answer_formats(saved: SavedQuery) -> tuple[Format, ...]:
+    """The formats a saved query is answered in."""
+    form = saved.facts.form
+    return ANSWER_FORMATS[Form.CONSTRUCT if form == "DESCRIBE" else Form(form)]
+
+
 def page(
     desk: Desk,
     filled: Filled,
     allowed: Mapping[str, Sequence[Choice]],
-    formats: Sequence[Format],
     answer: Mapping[str, Any] | None,
 ) -> bytes:
     """Write the page of a saved query; *answer* is what to show of the answer, if it was asked for."""
@@ -86,9 +93,10 @@ def page(
         address=address,
         fields=[_field(desk, each, filled, allowed.get(each.name)) for each in saved.parameters],
         formats=[
-            DataLink(_NAMES[fmt.name], f"{address}.{fmt.extension}{asked}", fmt.media_type) for fmt in formats
+            DataLink(_NAMES[fmt.name], f"{address}.{fmt.extension}{asked}", fmt.media_type)
+            for fmt in answer_formats(saved)
         ],
-        text=filled.text,
+        written=filled.text,
         edit=desk.local(f"/sparql?query={quote(text_to_run(filled.text), safe='')}"),
         source=f"{address}.rq",
         description=_description(desk, saved, address),
