@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import httpx
 import pyoxigraph as ox
 import pytest
+from conftest import Server
 from garden import BASE, a_publication, iri
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,7 +66,7 @@ def a_garden(folder, form="SELECT ?garden ?word WHERE {"):
 
 
 def asked(publication, path, accept=None, **values):
-    return site.saved_answer(publication, path, urlencode(values), accept=accept, accept_language=None)
+    return site.saved_answer(publication, path, urlencode(values), accept=accept)
 
 
 # ------------------------------------------------------------------------------------ what a file can allow
@@ -265,7 +267,7 @@ def test_a_format_that_an_answer_does_not_have_is_refused(tmp_path, extension, f
 )
 def test_a_wrong_parameter_says_what_would_be_right(tmp_path, query, error, said):
     with pytest.raises(error, match=said):
-        site.saved_answer(a_garden(tmp_path), "/queries/planted", query, accept=None, accept_language=None)
+        site.saved_answer(a_garden(tmp_path), "/queries/planted", query)
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +300,7 @@ def test_any_value_changes_its_line_alone_or_is_refused(planted, word, garden):
 def test_no_request_to_a_saved_query_is_our_mistake(planted, path, query, accept):
     for name in (path, f"planted{path}", "planted"):
         try:
-            site.saved_answer(planted, f"/queries/{name}", query, accept=accept, accept_language=None)
+            site.saved_answer(planted, f"/queries/{name}", query, accept=accept)
         except CnrsGraphError as error:
             assert site.failure(planted, error).status in (400, 406)  # noqa: PT017 - either outcome is right
 
@@ -519,6 +521,68 @@ def test_the_openapi_document_holds_the_queries(client):
     assert {f"/queries/{name}" for name in CATALOGUE} | {"/sparql"} <= set(document["paths"])
     ids = [each["operationId"] for path in document["paths"].values() for each in path.values()]
     assert len(ids) == len(set(ids))
+
+
+SLOW = 'SELECT (COUNT(*) AS ?n) { VALUES ?word { "it" }\n ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }\n'
+THING = "https://w3id.org/cnrs-graph/id/country/can"
+FORMS = {
+    "slow": SLOW,
+    "yes": "ASK {}\n",
+    "built": f"CONSTRUCT {{ <{THING}> ?p ?o }} WHERE {{ <{THING}> ?p ?o }}\n",
+    "about": f"DESCRIBE <{THING}>\n",
+    "broken": "SELECT * { SERVICE <http://127.0.0.1:9/> { ?s ?p ?o } }\n",
+}
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """A server with queries of every form, one of them endless, and one second a query."""
+    folder = tmp_path_factory.mktemp("queries")
+    for name, text in FORMS.items():
+        (folder / f"{name}.rq").write_text(f"#+ summary: {name}\n{text}", encoding="utf-8")
+    with (
+        Server("--no-validate", query_seconds=1, queries=folder) as started,
+        httpx.Client(base_url=started.url, timeout=30) as opened,
+    ):
+        yield opened
+
+
+@pytest.mark.parametrize("accept", ["text/html", "text/csv", "*/*"])
+def test_an_endless_query_is_stopped_before_its_answer_begins(other, accept):
+    found = other.get("/queries/slow", headers={"Accept": accept})
+    assert found.status_code == 504
+    assert "stopped after 1 second" in found.text
+
+
+def test_a_saved_query_leaves_the_process_as_little_as_any(other):
+    assert other.get("/queries/broken").status_code == 403
+
+
+def test_yes_and_no_is_answered_in_words_and_in_two_formats(other):
+    assert other.get("/queries/yes").json()["boolean"] is True
+    assert "<boolean>true" in other.get("/queries/yes.xml").text
+    assert '<p class="lead">yes</p>' in page(other, "/queries/yes")[0].text
+    assert other.get("/queries/yes.csv").status_code == 406
+    assert "SPARQLAskExecutable" in other.get("/queries/yes.ttl").text
+
+
+@pytest.mark.parametrize("name", ["built", "about"])
+def test_triples_are_answered_in_rdf(other, name):
+    for extension, form in ((".ttl", ox.RdfFormat.TURTLE), (".nt", ox.RdfFormat.N_TRIPLES), ("", None)):
+        found = other.get(f"/queries/{name}{extension}")
+        triples = list(ox.parse(input=found.content, format=form or ox.RdfFormat.TURTLE))
+        assert {THING} <= {triple.subject.value for triple in triples}
+    found, form = page(other, f"/queries/{name}")
+    assert f"&lt;{THING}&gt;" in found.text
+    assert f"/queries/{name}.jsonld" in form.links
+
+
+def test_a_page_that_a_browser_has_is_not_sent_again(client):
+    first, _ = page(client, f"/queries/{THEMES}")
+    again = client.get(
+        f"/queries/{THEMES}", headers={"Accept": "text/html", "If-None-Match": first.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
 
 
 def test_the_command_line_lists_what_is_allowed_too(run):

@@ -96,7 +96,7 @@ def page(
             DataLink(_NAMES[fmt.name], f"{address}.{fmt.extension}{asked}", fmt.media_type)
             for fmt in answer_formats(saved)
         ],
-        written=filled.text,
+        written=text_to_run(filled.text),
         edit=desk.local(f"/sparql?query={quote(text_to_run(filled.text), safe='')}"),
         source=f"{address}.rq",
         description=_description(desk, saved, address),

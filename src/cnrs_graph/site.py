@@ -273,7 +273,13 @@ class SavedAnswer:
 
 
 def saved_answer(
-    publication: Publication, path: str, query: str, *, accept: str | None, accept_language: str | None
+    publication: Publication,
+    path: str,
+    query: str,
+    *,
+    accept: str | None = None,
+    accept_language: str | None = None,
+    if_none_match: str | None = None,
 ) -> SavedAnswer | None:
     """What a request to a path below /queries/ asks to be answered; None when `reply` knows what is there.
 
@@ -286,7 +292,7 @@ def saved_answer(
 
     def page(_: Publication, __: str, form: str, body: bytes | None) -> Reply:
         return site.page(
-            Asked(language=page_language(accept_language)),
+            Asked(language=page_language(accept_language), if_none_match=if_none_match),
             lambda desk: site.documents.query_page(desk, asked.filled, answer(desk, form, body)),
         )
 

@@ -203,6 +203,7 @@ def _read_saved(door: Door, request: Request) -> SavedAnswer | None:
         _query_string(request),
         accept=headers.get("accept"),
         accept_language=headers.get("accept-language"),
+        if_none_match=headers.get("if-none-match"),
     )
 
 
