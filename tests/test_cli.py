@@ -409,3 +409,19 @@ def test_a_reader_who_leaves_is_no_error():
     )
     assert done.stderr == "", time.monotonic() - started
     assert done.returncode == 0
+
+
+def test_findings_decide_the_exit_code_although_nobody_reads_them_all(files):
+    shapes = files("shapes.ttl", DATE_SHAPES)
+    events = "".join(f'e:bad{number} a e:Event ; e:date "x" .\n' for number in range(2000))
+    data = files("events.ttl", "@prefix e: <https://example.org/> .\n" + events)
+    command = f"{sys.executable} -m cnrs_graph validate {data} --shapes {shapes}"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -1; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert len(done.stdout.splitlines()) == 1

@@ -69,8 +69,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print(f"cnrs-graph: {error}", file=sys.stderr)
         return exit_code(error)
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _nobody_reads()
         return 0
     except KeyboardInterrupt:
         return 130
@@ -366,12 +365,22 @@ def _unfit_format(name: str, offered: Iterable[str]) -> errors.ConfigError:
 def _write(options: argparse.Namespace, body: bytes) -> None:
     """Put results on standard output, or into the file that was named."""
     if options.output is None:
-        sys.stdout.buffer.write(body)
+        # Findings decide the exit code, read to their end or not.
+        try:
+            sys.stdout.buffer.write(body)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _nobody_reads()
         return
     try:
         Path(options.output).write_bytes(body)
     except OSError as error:
         raise errors.ConfigError(f"--output {options.output}: {error.strerror}") from error
+
+
+def _nobody_reads() -> None:
+    """The reader of our output has gone, as `head` does: nothing is wrong, and the rest goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(options: argparse.Namespace, message: str) -> None:
@@ -437,7 +446,7 @@ def _add_validate(commands: Any) -> None:
         commands, "validate", validate, "cnrs-graph validate data/ --fail-on warning --lang fr"
     )
     command.add_argument(
-        "path", nargs="*", help="files or folders; - is standard input; none: the shipped data"
+        "path", nargs="*", help="files or folders; - is Turtle on standard input; none: the shipped data"
     )
     command.add_argument(
         "--shapes",
