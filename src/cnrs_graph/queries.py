@@ -358,7 +358,7 @@ def term_of(kind: str, value: str) -> str | None:
 def plain_value(term: str) -> str:
     r"""The value of a term as a caller sends it: an IRI without its brackets, the text of a literal.
 
-    >>> plain_value('"a \"name\""')
+    >>> plain_value('"a \\"name\\""')
     'a "name"'
     """
     if term.startswith("<"):
