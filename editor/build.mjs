@@ -24,12 +24,10 @@ const made = await build({
   logLevel: "warning",
 });
 
-/** The packages whose files are in the bundle, by their folders. */
+/** The packages that the bundle is made of, by their folders. */
 function packages() {
-  const inside = Object.values(made.metafile.outputs).flatMap((output) =>
-    Object.entries(output.inputs).filter(([, input]) => input.bytesInOutput > 0).map(([path]) => path),
-  );
-  const folders = inside.map((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]).filter(Boolean);
+  const paths = Object.keys(made.metafile.inputs);
+  const folders = paths.map((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]).filter(Boolean);
   return [...new Set(folders)].sort();
 }
 

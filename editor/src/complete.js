@@ -96,7 +96,9 @@ function names(known, text, wanted) {
   const prefixes = { ...known.prefixes, ...here };
   const namespaces = Object.entries(prefixes).sort((a, b) => b[1].length - a[1].length || (b[0] in here) - (a[0] in here));
   const found = [];
-  for (const term of known.terms) {
+  // After `a` stands a class; everything else is offered everywhere, what fits best first.
+  const terms = wanted === "class" ? known.terms.filter((term) => term.kind === "class") : known.terms;
+  for (const term of terms) {
     const option = nameOf(term, namespaces, here);
     option.type = term.kind;
     option.said = term.label;

@@ -42,7 +42,7 @@ function start(form) {
       await navigator.clipboard.writeText(linkTo(editor.text()).href);
       status.textContent = words.shared;
     } catch {
-      history.replaceState({}, "", linkTo(editor.text()));
+      history.replaceState({ query: editor.text() }, "", linkTo(editor.text()));
       status.textContent = words.inAddress;
     }
   });
@@ -63,9 +63,10 @@ function start(form) {
     if (running) running.abort();
     else run(editor.text());
   });
-  addEventListener("popstate", () => {
-    const text = new URL(location.href).searchParams.get("query");
-    if (text !== null) editor.replace(text);
+  // Each address of the history keeps the query that belongs to it; going back brings it back.
+  history.replaceState({ query: field.value }, "");
+  addEventListener("popstate", (event) => {
+    if (event.state?.query !== undefined) editor.replace(event.state.query);
   });
 
   /** Ask the endpoint, show what comes, and keep the address of the page a link to this query. */
@@ -112,7 +113,7 @@ function start(form) {
     const box = document.createElement("pre");
     box.className = "problem";
     box.setAttribute("role", "alert");
-    box.textContent = problem.detail || problem.title || words.unreachable;
+    box.textContent = [sentence(problem) || problem.title || words.unreachable, problem.hint].filter(Boolean).join("\n");
     return box;
   }
 
@@ -123,7 +124,7 @@ function start(form) {
 
   function remember(text) {
     const link = linkTo(text);
-    if (link.href.length < LONGEST_LINK && link.href !== location.href) history.pushState({}, "", link);
+    if (link.href.length < LONGEST_LINK && link.href !== location.href) history.pushState({ query: text }, "", link);
   }
 
   function linkTo(text) {
@@ -162,9 +163,9 @@ function start(form) {
   }
 }
 
-/** What the server says of a mistake, without the place and the excerpt that the editor shows itself. */
+/** What the server says of a mistake; the excerpt is left out, the editor shows it, and the hint stands apart. */
 function sentence(problem) {
-  return (problem.detail || "").split("\n")[0].replace(/^line \d+, column \d+: /, "");
+  return problem.line ? problem.detail.split("\n")[0] : (problem.detail || "").trim();
 }
 
 function paragraph(text, role = "", className = "") {

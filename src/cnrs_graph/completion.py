@@ -21,7 +21,7 @@ _OURS = CNRSG.removesuffix("ontology#")
 def completions(desk: Desk, catalogue: Mapping[str, Any]) -> bytes:
     """Everything the editor knows of this site, as JSON.
 
-    Graphs: classes are counted among the accepted statements, properties among these and the inferred ones.
+    Graphs: classes (their named things) and properties are counted among the accepted and the inferred statements.
     """
     known = {
         "prefixes": prefixes(desk.index.base, [saved.text for saved in catalogue.values()]),
