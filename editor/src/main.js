@@ -80,7 +80,9 @@ function start(form) {
     try {
       const found = await ask(form.action, text, running.signal);
       answer.replaceChildren(...shown(found));
-      status.textContent = `${((performance.now() - began) / 1000).toFixed(2)} s`;
+      const seconds = `${((performance.now() - began) / 1000).toFixed(2)} s`;
+      const rows = found.rows && words.rows.replace("{count}", String(found.rows.length));
+      status.textContent = [rows, seconds].filter(Boolean).join(" · ");
       if (found.problem) complain(found.problem);
       else if (!isLong(found)) remember(text);
     } catch (error) {

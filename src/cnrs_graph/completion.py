@@ -21,7 +21,8 @@ _OURS = CNRSG.removesuffix("ontology#")
 def completions(desk: Desk, catalogue: Mapping[str, Any]) -> bytes:
     """Everything the editor knows of this site, as JSON.
 
-    Graphs: classes (their named things) and properties are counted among the accepted and the inferred statements.
+    Graphs: classes (their named things) and properties are counted among what is accepted and what is
+    inferred.
     """
     known = {
         "prefixes": prefixes(desk.index.base, [saved.text for saved in catalogue.values()]),
