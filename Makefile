@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 CHROMIUM := $(shell command -v chromium)
 NPM := $(shell command -v npm)
-EDITOR := src/cnrs_graph/static/manifest.json
+EDITOR_BUNDLE := src/cnrs_graph/static/manifest.json
 
 .PHONY: serve test check format lint types valid docs lock editor clean
 
 # Without npm the query page is a plain form; nothing is installed for it.
 serve: $(VENV)/installed
-	@if [ -n "$(NPM)" ]; then $(MAKE) --no-print-directory $(EDITOR) || true; fi
-	@[ -f $(EDITOR) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form."
+	@if [ -n "$(NPM)" ]; then $(MAKE) --no-print-directory $(EDITOR_BUNDLE) || true; fi
+	@[ -f $(EDITOR_BUNDLE) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form."
 	$(BIN)/cnrs-graph serve --port $(PORT)
 
 test: npm $(VENV)/installed-dev browser editor
@@ -58,9 +58,9 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-editor: $(EDITOR)
+editor: $(EDITOR_BUNDLE)
 
-$(EDITOR): editor/package-lock.json editor/build.mjs $(wildcard editor/src/*) | npm
+$(EDITOR_BUNDLE): editor/package-lock.json editor/build.mjs $(wildcard editor/src/*) | npm
 	cd editor && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
 
 .PHONY: npm browser

@@ -124,6 +124,8 @@ def test_one_types_completes_runs_and_reads_the_answer(visit):
         assert f"Rows: {rows}" in seen.page.locator("#answer").inner_text()
         href = seen.page.locator("#answer tbody a").first.get_attribute("href")
         assert re.fullmatch(r"/id/laboratory/[a-z0-9-]+", href)
+        shown = seen.page.locator("#answer tbody a").all_inner_texts()
+        assert "Pierre Binétruy Center" in shown
 
 
 def test_properties_come_first_where_one_is_due_and_variables_are_known(visit):
@@ -142,7 +144,7 @@ def test_a_mistake_is_marked_where_the_server_found_it(visit):
         # The letter before the mistake has two halves in JavaScript; the place counts characters.
         seen.write('SELECT * {\n  ?s ?p "🌍" ; nosuch:thing ?o }')
         seen.run()
-        expect(seen.page.locator(".cm-lintRange-error")).to_have_text("nosuch")
+        expect(seen.page.locator(".cm-lintRange-error")).to_have_text("nosuch:thing")
         expect(seen.page.get_by_role("alert")).to_contain_text("line 2, column 15: the prefix nosuch:")
         assert seen.page.evaluate("location.search") == ""
         seen.write(CODES)
@@ -348,7 +350,7 @@ def test_without_scripts_a_mistake_comes_back_with_the_query(visit):
 
 def test_a_link_to_a_query_with_a_mistake_opens_with_the_mark(visit):
     with visit("/sparql?query=SELECT%20*%20%7B%20%3Fs%20nosuch:p%20%3Fo%20%7D") as seen:
-        expect(seen.page.locator(".cm-lintRange-error")).to_have_text("nosuch")
+        expect(seen.page.locator(".cm-lintRange-error")).to_have_text("nosuch:p")
 
 
 def test_the_menu_of_formats_counts_only_where_a_page_was_asked_for(client):

@@ -118,7 +118,7 @@ function rowOf(row, variables, site) {
   return made;
 }
 
-/** A term as readers see it: links are made of http and https alone, everything else is text. */
+/** A term as readers see it, by its name where the site knows one: links are made of http and https alone, everything else is text. */
 function termOf(term, site) {
   if (term.type === "uri") return [linkOf(term.value, site)];
   const text = document.createElement("span");
@@ -137,7 +137,7 @@ function linkOf(iri, site) {
   const ours = iri.startsWith(site.base);
   const target = ours ? site.root + iri.slice(site.base.length) : iri;
   const made = document.createElement(ours || /^https?:\/\//i.test(iri) ? "a" : "code");
-  made.textContent = ours ? iri.slice(site.base.length) : iri;
+  made.textContent = site.names.get(iri) || (ours ? iri.slice(site.base.length) : iri);
   if (made.tagName === "A") {
     made.href = target;
     made.title = iri;

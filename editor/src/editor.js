@@ -65,8 +65,8 @@ export function createEditor(host, { text, label, completions, run, changed }) {
     /** Mark a mistake where the server found it, and bring it into view. */
     mark(message, line, column) {
       const from = offsetOf(view.state.doc, line, column);
-      const word = view.state.wordAt(from);
-      const to = word && word.to > from ? word.to : Math.min(from + 1, view.state.doc.length);
+      const token = /^(?:<[^<>\s]*>|[^\s{}()[\];,]+)/.exec(view.state.doc.sliceString(from, from + 1000));
+      const to = Math.min(from + (token ? token[0].length : 1), view.state.doc.length);
       const place = from === to ? Math.max(from - 1, 0) : from;
       view.dispatch(setDiagnostics(view.state, [{ from: place, to, severity: "error", message }]));
       view.dispatch({ selection: { anchor: from }, effects: EditorView.scrollIntoView(from, { y: "nearest" }) });

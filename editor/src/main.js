@@ -16,7 +16,7 @@ function start(form) {
   const format = form.querySelector("select[name=format]");
   const button = form.querySelector("button[type=submit]");
   const answer = document.getElementById("answer");
-  const site = { base: form.dataset.base, root: form.dataset.root };
+  const site = { base: form.dataset.base, root: form.dataset.root, names: new Map() };
   const completions = completionsFrom(form.dataset.completions);
 
   const host = document.createElement("div");
@@ -51,7 +51,11 @@ function start(form) {
   keys.className = "aside";
   keys.textContent = words.keys;
   host.after(keys);
-  completions.then((known) => form.prepend(examples(known.queries)), () => {});
+  // Without what the site knows the editor still asks and answers.
+  completions.then((known) => {
+    form.prepend(examples(known.queries));
+    site.names = new Map(known.terms.map((term) => [term.iri, term.label]));
+  }, () => {});
 
   if (form.dataset.line) editor.mark(form.dataset.problem, +form.dataset.line, +form.dataset.column);
 
@@ -113,7 +117,7 @@ function start(form) {
 
   function problemBox(problem) {
     const box = document.createElement("pre");
-    box.className = "problem";
+    box.className = "problem told";
     box.setAttribute("role", "alert");
     box.textContent = [sentence(problem) || problem.title || words.unreachable, problem.hint].filter(Boolean).join("\n");
     return box;
