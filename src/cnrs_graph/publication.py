@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 
 import pyoxigraph as ox
@@ -53,6 +54,11 @@ class Publication:
 
     def named_graphs(self) -> tuple[str, ...]:
         """Every graph that a query can name."""
+        return self._named_graphs
+
+    @cached_property
+    def _named_graphs(self) -> tuple[str, ...]:
+        # Every query asks for them; finding them walks through all statements.
         return (*self.said.graphs(), *self.queries.graphs(), self.inferred_graph)
 
     def nquads(self) -> bytes:
