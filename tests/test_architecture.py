@@ -11,7 +11,7 @@ FLOORS = (
     {"errors", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies"},
-    {"queries", "reasoning", "shacl_engine", "store"},
+    {"queries", "reasoning", "shacl_engine", "store", "lanes"},
     {"descriptions", "inventory", "representations", "answers", "validation", "workers"},
     {"config", "reports", "pages"},
     {"publication"},

@@ -27,6 +27,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.QueryMemoryError: 504,
     errors.WorkerDiedError: 500,
     errors.TooManyQueriesError: 503,
+    errors.AnswerTooLargeError: 504,
     errors.EndpointError: 502,
     Exception: 500,
 }

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import math
 import os
 import re
 import signal
@@ -34,6 +33,7 @@ from cnrs_graph.errors import (
     WorkerDiedError,
 )
 from cnrs_graph.formats import JSON_RESULTS, NTRIPLES, Format
+from cnrs_graph.lanes import Lane, Lanes, Ticket
 from cnrs_graph.store import Answer, Form, unreadable
 from cnrs_graph.terms import PREFIXES
 from cnrs_graph.zygote import HEADER, Wall, frame
@@ -45,13 +45,17 @@ _COMPLAINT_BYTES = 1 << 14
 _CLOSING_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 5.0
 _SPARE_WORKERS = 1
+#: Workers beyond these are let go when long queries have ended.
+_MOST_SPARE_WORKERS = 4
+_LOWEST_PRIORITY = 19
 _PANIC = re.compile(r"panicked at [^\n]*\n([^\n]*)")
 
 
 class Pool:
-    """Workers that answer queries over one set of quads, `size` at a time.
+    """Workers that answer queries over one set of quads, `size` at a time and long ones beside them (`lanes`).
 
-    Units: `memory_bytes` is what one query may take beyond the data; `queue_length` counts queries that wait.
+    Units: `memory_bytes` is what one query may take beyond the data; `queue_length` counts queries that wait,
+    `slow_workers` those that have run longer than `slow_after_seconds`.
     Where the system lacks a wall (see `walls`) the deadline still holds.
     """
 
@@ -62,13 +66,19 @@ class Pool:
         timeout_seconds: float = 30.0,
         memory_bytes: int = 1 << 30,
         queue_length: int = 64,
+        slow_after_seconds: float = 1.0,
+        slow_workers: int = 8,
     ) -> None:
         self.size = size
         self.timeout_seconds = timeout_seconds
         self.memory_bytes = memory_bytes
         self.queue_length = queue_length
-        self._slots = asyncio.Semaphore(size)
-        self._waiting = 0
+        self.slow_after_seconds = slow_after_seconds
+        self.slow_workers = slow_workers
+        #: How many workers were killed before their answer was whole.
+        self.killed = 0
+        self._lanes = self._new_lanes()
+        self._forking = 0
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
         self._workers: set[_Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +95,7 @@ class Pool:
         """
         self._default_graphs = tuple(default_graphs)
         # Of this event loop, should the pool have been closed in another one.
-        self._slots = asyncio.Semaphore(self.size)
+        self._lanes = self._new_lanes()
         self._idle = asyncio.LifoQueue()
         try:
             self._quads = _opened(quads)
@@ -105,6 +115,7 @@ class Pool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._lanes.close()
         last, self._zygote = self._zygote, None
         for worker in self._workers:
             worker.close()
@@ -130,7 +141,16 @@ class Pool:
     @property
     def waiting(self) -> int:
         """How many queries wait for a worker."""
-        return self._waiting
+        return self._lanes.waiting
+
+    @property
+    def idle(self) -> int:
+        """How many workers have nothing to do."""
+        return self._idle.qsize()
+
+    def running(self, lane: Lane) -> int:
+        """How many queries run in a lane."""
+        return self._lanes.running(lane)
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -165,8 +185,8 @@ class Pool:
             "named_graphs": named_graphs,
             "seconds": seconds,
         }
-        worker = await self._enter(seconds)
-        running = RunningAnswer(self, worker, results, graphs, seconds)
+        worker, ticket = await self._enter(seconds)
+        running = RunningAnswer(self, worker, ticket, results, graphs, seconds)
         await running.begin(request)
         return running
 
@@ -175,43 +195,34 @@ class Pool:
         async with await self.answer(text, timeout_seconds=timeout_seconds) as running:
             return Answer(running.form, b"".join([chunk async for chunk in running]))
 
-    async def _enter(self, seconds: float) -> _Worker:
+    async def _enter(self, seconds: float) -> tuple[_Worker, Ticket]:
         """Wait for a place among the running queries, and take a worker."""
         if self._zygote is None:
             raise WorkerDiedError("the pool is closed")
-        if self._slots.locked() and self._waiting >= self.queue_length:
-            raise self._too_many()
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(seconds):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise self._too_many() from error
-        finally:
-            self._waiting -= 1
+        ticket = await self._lanes.enter(seconds)
         try:
             async with asyncio.timeout(seconds):
                 while (worker := await self._idle.get()).has_ended:
                     self._replace(worker)
-        except TimeoutError as error:
-            self._slots.release()
-            raise self._too_many() from error
-        except BaseException:
-            self._slots.release()
+        except BaseException as error:
+            self._lanes.leave(ticket)
+            if isinstance(error, TimeoutError):
+                raise TooManyQueriesError(self.waiting, 1) from error
             raise
-        return worker
+        return worker, ticket
 
-    def _too_many(self) -> TooManyQueriesError:
-        return TooManyQueriesError(self._waiting, math.ceil(self.timeout_seconds / self.size))
+    def give_back(self, worker: _Worker, ticket: Ticket) -> None:
+        """Take a worker back that has finished its answer; one that was slowed down stays so, and goes."""
+        self._lanes.leave(ticket)
+        if worker.is_lowered or len(self._workers) - self._lanes.away > self.size + _MOST_SPARE_WORKERS:
+            self._replace(worker)
+        else:
+            self._idle.put_nowait(worker)
 
-    def give_back(self, worker: _Worker) -> None:
-        """Take a worker back that has finished its answer."""
-        self._slots.release()
-        self._idle.put_nowait(worker)
-
-    def give_up(self, worker: _Worker) -> None:
+    def give_up(self, worker: _Worker, ticket: Ticket) -> None:
         """Take a worker back that has not: it is killed, and another takes its place."""
-        self._slots.release()
+        self._lanes.leave(ticket)
+        self.killed += 1
         self._replace(worker)
 
     async def cause_of_death(self, worker: _Worker) -> CnrsGraphError:
@@ -231,19 +242,43 @@ class Pool:
         worker.kill()
         self._workers.discard(worker)
         if worker.zygote is self._zygote:
-            self._in_background(self._fork_instead_of(worker))
+            self._in_background(self._bury(worker))
+            self._make_room()
         else:
             worker.close()
 
-    async def _fork_instead_of(self, worker: _Worker) -> None:
-        # When this fails the zygote has ended, and its keeper makes new workers.
+    async def _bury(self, worker: _Worker) -> None:
         with contextlib.suppress(OSError):
-            await self._fork(worker.zygote)
             await worker.zygote.bury(worker)
         worker.close()
 
+    def _make_room(self) -> None:
+        """Have as many workers as fast places and a spare, besides those at work elsewhere."""
+        wanted = self.size + _SPARE_WORKERS + self._lanes.away - len(self._workers) - self._forking
+        if self._zygote is not None:
+            for _ in range(wanted):
+                self._in_background(self._fork_if_possible(self._zygote))
+
+    async def _fork_if_possible(self, parent: _Zygote) -> None:
+        # When this fails the zygote has ended, and its keeper makes new workers.
+        with contextlib.suppress(OSError):
+            await self._fork(parent)
+
+    def _new_lanes(self) -> Lanes:
+        return Lanes(
+            fast=self.size,
+            slow=self.slow_workers,
+            slow_after_seconds=self.slow_after_seconds,
+            queue_length=self.queue_length,
+            on_room_needed=self._make_room,
+        )
+
     async def _fork(self, parent: _Zygote) -> None:
-        worker = await parent.fork()
+        self._forking += 1
+        try:
+            worker = await parent.fork()
+        finally:
+            self._forking -= 1
         self._workers.add(worker)
         self._idle.put_nowait(worker)
 
@@ -296,16 +331,31 @@ class RunningAnswer:
     form: Form
     format: Format
 
-    def __init__(self, pool: Pool, worker: _Worker, results: Format, graphs: Format, seconds: float) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        worker: _Worker,
+        ticket: Ticket,
+        results: Format,
+        graphs: Format,
+        seconds: float,
+    ) -> None:
         self._pool = pool
         self._worker = worker
+        self._ticket = ticket
+        ticket.lower, ticket.stop = worker.lower, self._stop
         self._formats = (results, graphs)
-        self._seconds = seconds
         self._first: bytes | None = None
         self._holds_worker = True
-        self._is_late = False
+        self._stopped_by: CnrsGraphError | None = None
         # A timer and not a time-out around each read: it strikes although nobody reads.
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+        late = QueryTimeoutError(seconds)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._stop, late)
+
+    @property
+    def lane(self) -> Lane:
+        """Where it runs, or ran last."""
+        return self._ticket.lane
 
     async def begin(self, request: Mapping[str, object]) -> None:
         """Send the request and wait for the form and the first bytes."""
@@ -326,8 +376,8 @@ class RunningAnswer:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._is_late:
-            raise QueryTimeoutError(self._seconds)
+        if self._stopped_by is not None:
+            raise self._stopped_by
         if self._first is not None:
             first, self._first = self._first, None
             return first
@@ -359,8 +409,8 @@ class RunningAnswer:
         try:
             kind, body = await self._worker.receive()
         except (asyncio.IncompleteReadError, OSError) as error:
-            if self._is_late:
-                raise QueryTimeoutError(self._seconds) from error
+            if self._stopped_by is not None:
+                raise self._stopped_by from error
             raise await self._pool.cause_of_death(self._worker) from error
         if kind in (zygote.END, zygote.FAILED):
             self._finish()
@@ -379,16 +429,17 @@ class RunningAnswer:
         if self._holds_worker:
             self._holds_worker = False
             self._timer.cancel()
-            self._pool.give_back(self._worker)
+            self._pool.give_back(self._worker, self._ticket)
 
     def _abandon(self) -> None:
         if self._holds_worker:
             self._holds_worker = False
             self._timer.cancel()
-            self._pool.give_up(self._worker)
+            self._pool.give_up(self._worker, self._ticket)
 
-    def _expire(self) -> None:
-        self._is_late = True
+    def _stop(self, reason: CnrsGraphError) -> None:
+        """Stop it for the time it takes, or for others that wait."""
+        self._stopped_by = reason
         self._abandon()
 
 
@@ -406,6 +457,7 @@ class _Worker:
         self.zygote = parent
         self.pid = pid
         self.is_buried = False
+        self.is_lowered = False
         self._reader = reader
         self._writer = writer
         self._complaints: int | None = complaints
@@ -431,6 +483,16 @@ class _Worker:
         """End it now, unless it has been buried: its number may then be somebody else's."""
         if not self.is_buried and self.zygote.process.returncode is None:
             os.kill(self.pid, signal.SIGKILL)
+
+    def lower(self) -> None:
+        """Let every other process go first, as far as the system permits; there is no way back."""
+        self.is_lowered = True
+        if self.is_buried or self.zygote.process.returncode is not None:
+            return
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.pid, _LOWEST_PRIORITY)
+            if hasattr(os, "SCHED_IDLE"):
+                os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
 
     def complaint(self) -> str:
         """What it printed."""
