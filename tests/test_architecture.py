@@ -9,11 +9,11 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors", "words", "zygote"},
-    {"terms", "formats", "addresses", "sparql_words"},
+    {"terms", "formats", "addresses", "sparql_words", "journal"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes"},
     {"descriptions", "inventory", "representations", "answers", "validation", "workers"},
-    {"config", "reports", "pages"},
+    {"config", "reports", "pages", "metrics", "streaming"},
     {"publication"},
     {"thing_page", "list_pages", "term_pages", "result_page"},
     {"documents"},
@@ -27,7 +27,8 @@ ROOMS = {
     "SPARQLWrapper": {"store"},
     "lark": {"sparql"},
     "fastapi": {"web"},
-    "starlette": {"web"},
+    "starlette": {"web", "streaming"},
+    "prometheus_client": {"metrics"},
     "uvicorn": {"cli", "web"},
     "argparse": {"cli"},
     "jinja2": {"pages"},

@@ -177,6 +177,13 @@ class AnswerTooLargeError(CnrsGraphError):
         self.limit_bytes = limit_bytes
 
 
+class CallerLeftError(CnrsGraphError):
+    """Whoever asked has closed the connection."""
+
+    def __init__(self) -> None:
+        super().__init__("the caller has left")
+
+
 class UnknownResourceError(CnrsGraphError):
     """Nothing is said about this IRI."""
 

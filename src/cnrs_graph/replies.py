@@ -50,9 +50,11 @@ _CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+#: What scripts of other sites may read besides the headers they always may.
+EXPOSED = "ETag, Link, Location, Content-Location, Retry-After, X-Cut, X-Request-Id"
 _EVERYWHERE = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "ETag, Link, Location, Content-Location, Retry-After"),
+    ("Access-Control-Expose-Headers", EXPOSED),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer-when-downgrade"),
 )

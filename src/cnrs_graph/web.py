@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from anyio import to_thread
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cnrs_graph import __version__
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
+    CallerLeftError,
     CnrsGraphError,
     MethodNotAllowedError,
     RefusedQueryError,
@@ -33,8 +34,11 @@ from cnrs_graph.formats import (
     Format,
     negotiate,
 )
+from cnrs_graph.journal import Journal, entry_of, write_down
+from cnrs_graph.metrics import CONTENT_TYPE, Metrics
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
+from cnrs_graph.replies import EXPOSED
 from cnrs_graph.site import (
     Reply,
     failure,
@@ -45,6 +49,7 @@ from cnrs_graph.site import (
     site_of,
 )
 from cnrs_graph.sparql import QueryFacts, inspect, refuse_reaching_out, with_total_order
+from cnrs_graph.streaming import HEAD, AnswerResponse, disconnected
 from cnrs_graph.workers import Pool, RunningAnswer
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +65,7 @@ OFFERED: Mapping[str, tuple[Format, ...]] = {
 }
 _CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Link, Location, Content-Location, Retry-After",
+    "Access-Control-Expose-Headers": EXPOSED,
 }
 #: A query longer than this is parsed in a thread, so that others do not wait for it.
 _SHORT_QUERY = 4_000
@@ -77,6 +82,7 @@ class Door:
     publication: Publication
     config: Config
     pool: Pool
+    metrics: Metrics
 
 
 def create_app(publication: Publication, config: Config) -> ASGIApp:
@@ -89,8 +95,11 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
         timeout_seconds=config.query_seconds,
         memory_bytes=config.query_memory_bytes,
         queue_length=config.queue,
+        slow_after_seconds=config.slow_after_seconds,
+        slow_workers=config.slow_workers,
     )
-    door = Door(publication, config, pool)
+    metrics = Metrics(pool, statements=len(publication.said.quads) + len(publication.inferred))
+    door = Door(publication, config, pool, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -112,7 +121,8 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
     _add_status(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
-    return HeadAsGet(WithoutPrefix(app, urlsplit(publication.public_url).path))
+    watched = Journal(HeadAsGet(app), (write_down, metrics.record))
+    return WithoutPrefix(watched, urlsplit(publication.public_url).path)
 
 
 def _add_sparql(app: FastAPI, door: Door) -> None:
@@ -143,10 +153,20 @@ def _add_status(app: FastAPI, door: Door) -> None:
             "body_bytes": config.body_bytes,
             "workers": config.workers,
             "queue": config.queue,
+            "slow_after_seconds": config.slow_after_seconds,
+            "slow_workers": config.slow_workers,
+            "describe_statements": config.describe_statements,
+            "answer_bytes": config.answer_bytes,
         }
         waiting = {"waiting": door.pool.waiting, "walls": list(door.pool.walls)}
         return JSONResponse(
             {"status": "ok", "version": __version__, "limits": limits, **waiting}, headers=_CORS
+        )
+
+    @app.get("/metrics", tags=["operation"], summary="Numbers for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(
+            door.metrics.page(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", **_CORS}
         )
 
     @app.get("/ready", tags=["operation"], summary="Whether a query is answered")
@@ -198,6 +218,7 @@ async def _sparql(door: Door, request: Request, read: Any) -> Response:
             return _about_service(door, request)
         return await _answer(door, request, asked.query, asked)
     except CnrsGraphError as error:
+        entry_of(request.scope).ends(error)
         return _failed(door, request, error)
 
 
@@ -211,7 +232,11 @@ def _about_service(door: Door, request: Request) -> Response:
         service_description(
             door.publication,
             chosen,
-            limits={"seconds": door.config.query_seconds, "bytes": door.config.query_memory_bytes},
+            limits={
+                "seconds": door.config.query_seconds,
+                "bytes": door.config.query_memory_bytes,
+                "statements of a DESCRIBE": door.config.describe_statements,
+            },
             if_none_match=request.headers.get("if-none-match"),
         )
     )
@@ -219,7 +244,10 @@ def _about_service(door: Door, request: Request) -> Response:
 
 async def _answer(door: Door, request: Request, query: str, asked: QueryRequest) -> Response:
     """Refuse what would leave the process, then run the query and stream its answer."""
+    entry = entry_of(request.scope)
+    entry.asks(query)
     facts, runnable = await to_thread.run_sync(_read, query) if len(query) > _SHORT_QUERY else _read(query)
+    entry.form = facts.form
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = negotiate(request.headers.get("accept"), OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
@@ -229,14 +257,23 @@ async def _answer(door: Door, request: Request, query: str, asked: QueryRequest)
         graphs=NTRIPLES if chosen is PAGE else chosen,
         default_graphs=asked.default_graphs if dataset else None,
         named_graphs=asked.named_graphs if dataset else None,
+        most_statements=door.config.describe_statements if facts.form == "DESCRIBE" else None,
+        on_start=lambda started: setattr(entry, "lane", lambda: started.lane.value),
     )
     running = await _while_connected(request, answering)
     if running is None:
+        entry.ends(CallerLeftError())
         return Response(status_code=_CALLER_LEFT)
     if chosen is PAGE:
-        return await _page_of(door, query, running)
+        page = await _page_of(door, query, running)
+        entry.ends()
+        return page
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(_chunks(running), media_type=chosen.content_type, headers=headers)
+    if running.is_cut:
+        headers["X-Cut"] = f"after {door.config.describe_statements} statements"
+    return AnswerResponse(
+        running, media_type=chosen.content_type, headers=headers, limit_bytes=door.config.answer_bytes
+    )
 
 
 def _read(query: str) -> tuple[QueryFacts, str]:
@@ -249,19 +286,13 @@ async def _while_connected(
 ) -> RunningAnswer | None:
     """Wait for the first bytes of an answer; None, and the query stopped, when the caller has left."""
     answer = asyncio.create_task(answering)
-    leaving = asyncio.create_task(_disconnected(request))
+    leaving = asyncio.create_task(disconnected(request.receive))
     try:
         await asyncio.wait({answer, leaving}, return_when=asyncio.FIRST_COMPLETED)
         return await answer if answer.done() else None
     finally:
         answer.cancel()
         leaving.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    """Return when the caller has closed the connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: QueryRequest) -> None:
@@ -276,16 +307,11 @@ def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: Q
             )
 
 
-async def _chunks(running: RunningAnswer) -> AsyncIterator[bytes]:
-    """The bytes of an answer; a failure after the first ends the connection, so that no cut body is whole."""
-    async with running:
-        async for chunk in running:
-            yield chunk
-
-
 async def _page_of(door: Door, query: str, running: RunningAnswer) -> Response:
     """The first part of an answer as a page."""
     body = bytearray()
+    if running.is_cut:
+        body += f"# Only the first {door.config.describe_statements} statements.\n".encode()
     async with running:
         async for chunk in running:
             body += chunk
@@ -362,7 +388,7 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, without_body)
+        await self._app({**scope, "method": "GET", HEAD: True}, receive, without_body)
 
 
 class WithoutPrefix:

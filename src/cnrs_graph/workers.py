@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -52,7 +52,7 @@ _PANIC = re.compile(r"panicked at [^\n]*\n([^\n]*)")
 
 
 class Pool:
-    """Workers that answer queries over one set of quads, `size` at a time and long ones beside them (`lanes`).
+    """Workers that answer queries over one set of quads, `size` at a time, long ones beside them (`lanes`).
 
     Units: `memory_bytes` is what one query may take beyond the data; `queue_length` counts queries that wait,
     `slow_workers` those that have run longer than `slow_after_seconds`.
@@ -167,13 +167,17 @@ class Pool:
         default_graphs: Sequence[str] | None = None,
         named_graphs: Sequence[str] | None = None,
         timeout_seconds: float | None = None,
+        most_statements: int | None = None,
+        on_start: Callable[[RunningAnswer], object] = lambda _: None,
     ) -> RunningAnswer:
         """Start a query; returns when the first bytes of its answer are there, or the first error.
 
         A SELECT or ASK is written in *results*, a CONSTRUCT or DESCRIBE in *graphs*.
         Graphs: *default_graphs* and *named_graphs*, when given, replace the query's own FROM.
         Units: the time-out, at most the pool's, runs from the moment a worker takes the query until the last
-        byte is read; a query also waits no longer than that for a worker.
+        byte is read; a query also waits no longer than that for a worker. Of a graph at most
+        *most_statements* are written, and the answer says when it `is_cut`.
+        *on_start* is told of the answer as soon as a worker has the query.
         Raises: QueryError, QueryTimeoutError, QueryMemoryError, WorkerDiedError, TooManyQueriesError.
         """
         seconds = min(timeout_seconds or self.timeout_seconds, self.timeout_seconds)
@@ -184,9 +188,11 @@ class Pool:
             "default_graphs": default_graphs,
             "named_graphs": named_graphs,
             "seconds": seconds,
+            "most_statements": most_statements,
         }
         worker, ticket = await self._enter(seconds)
         running = RunningAnswer(self, worker, ticket, results, graphs, seconds)
+        on_start(running)
         await running.begin(request)
         return running
 
@@ -330,6 +336,8 @@ class RunningAnswer:
 
     form: Form
     format: Format
+    #: Whether statements were left out.
+    is_cut = False
 
     def __init__(
         self,
@@ -343,14 +351,14 @@ class RunningAnswer:
         self._pool = pool
         self._worker = worker
         self._ticket = ticket
-        ticket.lower, ticket.stop = worker.lower, self._stop
+        ticket.lower, ticket.stop = worker.lower, self.stop
         self._formats = (results, graphs)
         self._first: bytes | None = None
         self._holds_worker = True
         self._stopped_by: CnrsGraphError | None = None
         # A timer and not a time-out around each read: it strikes although nobody reads.
         late = QueryTimeoutError(seconds)
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._stop, late)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.stop, late)
 
     @property
     def lane(self) -> Lane:
@@ -363,7 +371,8 @@ class RunningAnswer:
             self._worker.send(frame(zygote.REQUEST, json.dumps(request).encode()))
             kind, body = await self._receive()
             if kind == zygote.FORM:
-                self.form = Form(body.decode())
+                form, _, more = body.decode().partition(" ")
+                self.form, self.is_cut = Form(form), more == zygote.CUT
                 self.format = self._formats[self.form is Form.CONSTRUCT]
                 kind, body = await self._receive()
             if kind == zygote.CHUNK:
@@ -391,6 +400,12 @@ class RunningAnswer:
         if kind == zygote.END:
             raise StopAsyncIteration
         return body
+
+    def stop(self, reason: CnrsGraphError) -> None:
+        """Stop it before its end: whoever reads it is told why."""
+        if self._holds_worker:
+            self._stopped_by = reason
+            self._abandon()
 
     async def aclose(self) -> None:
         """Leave the answer; when its end has not been read the worker is stopped and replaced."""
@@ -436,11 +451,6 @@ class RunningAnswer:
             self._holds_worker = False
             self._timer.cancel()
             self._pool.give_up(self._worker, self._ticket)
-
-    def _stop(self, reason: CnrsGraphError) -> None:
-        """Stop it for the time it takes, or for others that wait."""
-        self._stopped_by = reason
-        self._abandon()
 
 
 class _Worker:
