@@ -135,7 +135,7 @@ def serve(options: argparse.Namespace) -> int:
     statements = len(published.said.quads) + len(published.inferred)
     _tell(options, f"{statements} statements; serving them on http://{options.host}:{options.port}/")
     level = logging.WARNING if options.quiet else logging.INFO
-    start_logging(options.log or ("text" if sys.stderr.isatty() else "json"), level)
+    start_logging(options.log or ("text" if sys.stderr.isatty() else "json"), level, sys.stderr.fileno())
     # The server raises the signal again when it has stopped as it should: then we leave without complaint.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _allow_connections()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
+import os
 import re
 import secrets
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 from cnrs_graph import errors
 
@@ -166,9 +167,9 @@ def write_down(entry: Entry) -> None:
         logger.info("%s %s", entry.method, entry.path, extra={"facts": entry.facts()})
 
 
-def start_logging(kind: str, level: int, stream: TextIO = sys.stderr) -> None:
-    """Write what is logged, ours and the libraries', as lines of JSON or of text."""
-    handler = LateHandler(stream)
+def start_logging(kind: str, level: int, descriptor: int) -> None:
+    """Write what is logged, ours and the libraries', as lines of JSON or of text, into an open file."""
+    handler = LateHandler(descriptor)
     handler.setFormatter(JsonLine() if kind == "json" else TextLine())
     handler.addFilter(_is_news)
     root = logging.getLogger()
@@ -211,9 +212,9 @@ class LateHandler(logging.Handler):
     Whoever logs never waits for whoever reads: when nobody does, the oldest lines are lost.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, descriptor: int) -> None:
         super().__init__()
-        self._stream = stream
+        self._descriptor = descriptor
         self._records: deque[logging.LogRecord] = deque(maxlen=_LINES_KEPT)
         self._news = threading.Event()
         self._writing = threading.Lock()
@@ -245,12 +246,11 @@ class LateHandler(logging.Handler):
         lines = []
         while self._records:
             lines.append(self.format(self._records.popleft()) + "\n")
-        try:
-            self._stream.write("".join(lines))
-            self._stream.flush()
-        except (OSError, ValueError):
-            # The reader has gone for good; that is no reason to stop serving.
-            self._records.clear()
+        left = "".join(lines).encode("utf-8", "backslashreplace")
+        # The reader may have gone for good; that is no reason to stop serving.
+        with contextlib.suppress(OSError):
+            while left:
+                left = left[os.write(self._descriptor, left) :]
 
 
 def _is_news(record: logging.LogRecord) -> bool:
