@@ -11,7 +11,7 @@ FLOORS = (
     {"errors", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words", "journal"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies"},
-    {"queries", "reasoning", "shacl_engine", "store", "lanes"},
+    {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "validation", "workers"},
     {"config", "reports", "pages", "metrics", "streaming"},
     {"publication"},

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from anyio import to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,6 +37,7 @@ from cnrs_graph.journal import Journal, entry_of, write_down
 from cnrs_graph.metrics import CONTENT_TYPE, Metrics
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
+from cnrs_graph.reading import Reader
 from cnrs_graph.replies import EXPOSED
 from cnrs_graph.site import (
     Reply,
@@ -48,7 +48,7 @@ from cnrs_graph.site import (
     service_description,
     site_of,
 )
-from cnrs_graph.sparql import QueryFacts, inspect, refuse_reaching_out, with_total_order
+from cnrs_graph.sparql import QueryFacts, refuse_reaching_out
 from cnrs_graph.streaming import HEAD, AnswerResponse, disconnected
 from cnrs_graph.workers import Pool, RunningAnswer
 
@@ -67,8 +67,6 @@ _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": EXPOSED,
 }
-#: A query longer than this is parsed in a thread, so that others do not wait for it.
-_SHORT_QUERY = 4_000
 #: A page of results shows so many bytes of them; the whole answer is in the other formats.
 _PAGE_BYTES = 400_000
 #: For the log only: nobody is there to read it.
@@ -83,6 +81,7 @@ class Door:
     config: Config
     pool: Pool
     metrics: Metrics
+    reader: Reader
 
 
 def create_app(publication: Publication, config: Config) -> ASGIApp:
@@ -99,7 +98,7 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
         slow_workers=config.slow_workers,
     )
     metrics = Metrics(pool, statements=len(publication.said.quads) + len(publication.inferred))
-    door = Door(publication, config, pool, metrics)
+    door = Door(publication, config, pool, metrics, Reader())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -246,7 +245,7 @@ async def _answer(door: Door, request: Request, query: str, asked: QueryRequest)
     """Refuse what would leave the process, then run the query and stream its answer."""
     entry = entry_of(request.scope)
     entry.asks(query)
-    facts, runnable = await to_thread.run_sync(_read, query) if len(query) > _SHORT_QUERY else _read(query)
+    facts, runnable = await door.reader.read(query)
     entry.form = facts.form
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = negotiate(request.headers.get("accept"), OFFERED[facts.form])
@@ -274,11 +273,6 @@ async def _answer(door: Door, request: Request, query: str, asked: QueryRequest)
     return AnswerResponse(
         running, media_type=chosen.content_type, headers=headers, limit_bytes=door.config.answer_bytes
     )
-
-
-def _read(query: str) -> tuple[QueryFacts, str]:
-    """What a query asks for, and its text as it is run."""
-    return inspect(query), with_total_order(query)
 
 
 async def _while_connected(
