@@ -27,20 +27,36 @@ class Lane(StrEnum):
 
     #: It holds one of the fast places.
     FAST = "fast"
-    #: It has made room for others and is not slow yet.
+    #: It has made room for others and is not slow yet; its process has a lower priority.
     SIDE = "side"
     #: It has run for long; its process has the lowest priority.
     SLOW = "slow"
 
 
 class Ticket:
-    """The place of one query. Whoever runs it says how it is slowed down and how it is stopped."""
+    """The place of one query.
+
+    Whoever runs it says how its process is slowed down, how it is stopped, and how long it has computed.
+    """
 
     def __init__(self, since: float) -> None:
         self.lane = Lane.FAST
         self.since = since
-        self.lower: Callable[[], None] = _nothing
+        #: Whether bytes of its answer are on their way: from then on it may wait for its reader.
+        self.has_begun = False
+        self.lower: Callable[[Lane], None] = _nothing
         self.stop: Callable[[CnrsGraphError], None] = _ignored
+        self.computed_seconds: Callable[[], float] = _endless
+
+    def age(self, now: float, slow_after_seconds: float) -> float:
+        """How long it has run, for judging whether it is slow.
+
+        A query that computes is not slow because others keep it from computing.
+        """
+        seconds = now - self.since
+        if seconds < slow_after_seconds or self.has_begun:
+            return seconds
+        return min(seconds, self.computed_seconds())
 
 
 class Lanes:
@@ -142,32 +158,33 @@ class Lanes:
     def _look(self) -> None:
         """Move those who have run for long, the oldest first; stop those for whom there is no room."""
         now = asyncio.get_running_loop().time()
+        hurry = self._slow_after_seconds * _HURRY
         in_the_way = len(self._line)
         for ticket in [*self._held[Lane.SIDE], *self._held[Lane.FAST]]:
-            seconds = now - ticket.since
             if ticket not in self._held[ticket.lane]:
                 continue
-            if seconds >= self._slow_after_seconds:
+            if ticket.age(now, self._slow_after_seconds) >= self._slow_after_seconds:
                 if self._has_room(Lane.SLOW):
                     self._move(ticket, Lane.SLOW)
-                    ticket.lower()
                 elif in_the_way > 0:
                     in_the_way -= 1
                     ticket.stop(self._too_many_long())
-            elif (
-                self._line
-                and ticket.lane is Lane.FAST
-                and seconds >= self._slow_after_seconds * _HURRY
-                and self._has_room(Lane.SIDE)
-            ):
-                self._move(ticket, Lane.SIDE)
+            elif self._line and ticket.lane is Lane.FAST and now - ticket.since >= hurry:
+                self._move_aside(ticket)
         self._fill()
+
+    def _move_aside(self, ticket: Ticket) -> None:
+        for lane in (Lane.SIDE, Lane.SLOW):
+            if self._has_room(lane):
+                self._move(ticket, lane)
+                return
 
     def _move(self, ticket: Ticket, lane: Lane) -> None:
         came_from = ticket.lane
         del self._held[came_from][ticket]
         ticket.lane = lane
         self._held[lane][ticket] = None
+        ticket.lower(lane)
         if came_from is Lane.FAST:
             self._on_room_needed()
             self._fill()
@@ -183,9 +200,13 @@ class Lanes:
         )
 
 
-def _nothing() -> None:
+def _nothing(_: Lane) -> None:
     pass
 
 
 def _ignored(_: CnrsGraphError) -> None:
     pass
+
+
+def _endless() -> float:
+    return math.inf

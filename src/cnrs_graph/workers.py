@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,10 @@ _LONGEST_PAUSE_SECONDS = 5.0
 _SPARE_WORKERS = 1
 #: Workers beyond these are let go when long queries have ended.
 _MOST_SPARE_WORKERS = 4
-_LOWEST_PRIORITY = 19
+#: The niceness of a process whose query runs there.
+_NICENESS = {Lane.SIDE: 10, Lane.SLOW: 19}
+#: What makes a clock of a process number; Linux only.
+_CPU_CLOCK = 2
 _PANIC = re.compile(r"panicked at [^\n]*\n([^\n]*)")
 
 
@@ -352,6 +356,8 @@ class RunningAnswer:
         self._worker = worker
         self._ticket = ticket
         ticket.lower, ticket.stop = worker.lower, self.stop
+        before = worker.cpu_seconds()
+        ticket.computed_seconds = lambda: worker.cpu_seconds() - before
         self._formats = (results, graphs)
         self._first: bytes | None = None
         self._holds_worker = True
@@ -377,6 +383,7 @@ class RunningAnswer:
                 kind, body = await self._receive()
             if kind == zygote.CHUNK:
                 self._first = body
+            self._ticket.has_begun = True
         except BaseException:
             self._abandon()
             raise
@@ -494,15 +501,25 @@ class _Worker:
         if not self.is_buried and self.zygote.process.returncode is None:
             os.kill(self.pid, signal.SIGKILL)
 
-    def lower(self) -> None:
-        """Let every other process go first, as far as the system permits; there is no way back."""
+    def lower(self, lane: Lane) -> None:
+        """Let others go first: as far as the system permits, every other process when it is slow.
+
+        There is no way back without privileges.
+        """
         self.is_lowered = True
         if self.is_buried or self.zygote.process.returncode is not None:
             return
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, _LOWEST_PRIORITY)
-            if hasattr(os, "SCHED_IDLE"):
+            os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS[lane])
+            if lane is Lane.SLOW and hasattr(os, "SCHED_IDLE"):
                 os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
+
+    def cpu_seconds(self) -> float:
+        """The time it has computed since it was forked; the system's clock where that is not told."""
+        with contextlib.suppress(OSError):
+            if not self.is_buried and sys.platform == "linux":
+                return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
+        return time.monotonic()
 
     def complaint(self) -> str:
         """What it printed."""
