@@ -18,6 +18,7 @@ FLOORS = (
     {"thing_page", "list_pages", "term_pages", "result_page"},
     {"documents"},
     {"site"},
+    {"graph_store"},
     {"web"},
     {"cli"},
 )

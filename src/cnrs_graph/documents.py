@@ -14,7 +14,15 @@ from cnrs_graph.addresses import data_path, folded, path_of, prefix_of
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
-from cnrs_graph.inventory import dataset_iri, describe_dataset, graph_sizes, published_datasets
+from cnrs_graph.inventory import (
+    dataset_iri,
+    default_graph_of,
+    describe_dataset,
+    describe_graphs,
+    graph_list_iri,
+    graph_sizes,
+    published_datasets,
+)
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.representations import graph_bytes
@@ -155,7 +163,8 @@ class Documents:
     def _graphs(self) -> Iterator[Document]:
         for graph in self.publication.named_graphs():
             path = path_of(self.base, graph)
-            if path is not None:
+            # A graph that is named after a thing leaves the address to the thing.
+            if path is not None and not path.startswith("/doc/"):
                 yield Document(graph, path, path, self._graph_page(graph), self._graph_quads(graph))
 
     def _fixed(self) -> Iterator[Document]:
@@ -164,6 +173,11 @@ class Documents:
         yield Document(f"{base}dataset", "/dataset", "/dataset", self._dataset_page, self._dataset_quads)
         yield Document(
             f"{base}dataset", "/.well-known/void", "/dataset", self._dataset_page, self._dataset_quads
+        )
+        graphs = graph_list_iri(base)
+        yield Document(graphs, "/graphs", "/graphs", self._graphs_page, self._graphs_quads)
+        yield Document(
+            f"{graphs}/default", "/graphs/default", "/graphs/default", self._default_page, self._default_quads
         )
         yield Document(f"{base}ontology", "/ontology", "/ontology", self._ontology_page, self._ontology_quads)
         yield Document(f"{base}shapes", "/shapes", "/shapes", self._shapes_page, self._shapes_quads)
@@ -227,13 +241,45 @@ class Documents:
             desk, graph, quads(), data_links(desk, self._document_of(graph).variants()), inferred=inferred
         )
 
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """How many statements each graph holds."""
+        return graph_sizes((*self.publication.said.quads, *self.publication.inferred))
+
+    @cached_property
+    def default_triples(self) -> int:
+        """How many statements the default graph of queries holds."""
+        return len(self._default_quads())
+
+    def graph_quads(self, graph: str) -> Sequence[ox.Quad]:
+        """The statements of a named graph, as they were written."""
+        return self._graph_quads(graph)()
+
+    def _default_quads(self) -> Sequence[ox.Quad]:
+        publication = self.publication
+        names = frozenset(publication.default_graphs())
+        return default_graph_of((*publication.said.quads, *publication.inferred), names)
+
+    def _default_page(self, desk: Desk) -> bytes:
+        links = data_links(desk, self.by_path["/graphs/default"].variants())
+        iri = self.by_path["/graphs/default"].iri
+        return list_pages.default_graph_page(desk, iri, self._default_quads(), links)
+
+    def _graphs_quads(self) -> Sequence[ox.Quad]:
+        return describe_graphs(self.base, self.sizes, self.publication.default_graphs(), self.default_triples)
+
+    def _graphs_page(self, desk: Desk) -> bytes:
+        links = data_links(desk, self.by_path["/graphs"].variants())
+        return list_pages.graphs_page(
+            desk, self.by_path["/graphs"].iri, self.sizes, self.default_triples, links
+        )
+
     def _front_page(self, desk: Desk) -> bytes:
         return list_pages.front_page(desk, self._dataset, data_links(desk, self.by_path["/"].variants()))
 
     def _dataset_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/dataset"].variants())
-        sizes = graph_sizes((*self.publication.said.quads, *self.publication.inferred))
-        return list_pages.dataset_page(desk, self._dataset, sizes, links)
+        return list_pages.dataset_page(desk, self._dataset, self.sizes, links)
 
     def _dataset_quads(self) -> Sequence[ox.Quad]:
         return self._counted

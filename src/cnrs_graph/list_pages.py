@@ -82,20 +82,13 @@ def dataset_page(
     desk: Desk, about: str | None, graphs: Mapping[str, int], formats: Sequence[DataLink]
 ) -> bytes:
     """Write the page about the dataset: description, graphs with their sources, sizes."""
-    families: dict[str, list[tuple[Shown, int, list[Shown]]]] = {}
-    for graph, count in graphs.items():
-        family = graph_family(desk.index.base, graph)
-        named = desk.name(graph)
-        if graph not in desk.index.accepted and graph == f"{desk.index.base}graph/inferred":
-            named = Shown(desk.word("inferred-graph"), href=desk.href(graph)[0])
-        families.setdefault(family, []).append((named, count, _sources(desk, graph)))
     return render(
         desk,
         "dataset.html",
         title=desk.title,
         here="/dataset",
         prose=_about(desk, about),
-        families=families,
+        families=_families(desk, graphs),
         total=sum(graphs.values()),
         counts=class_counts(desk),
         formats=formats,
@@ -122,6 +115,41 @@ def graph_page(
         subjects_total=len(subjects),
         formats=formats,
         iri=graph,
+    )
+
+
+def default_graph_page(desk: Desk, iri: str, quads: Sequence[ox.Quad], formats: Sequence[DataLink]) -> bytes:
+    """Write the page about the default graph of queries."""
+    subjects = sorted({q.subject.value for q in quads if isinstance(q.subject, ox.NamedNode)})
+    return render(
+        desk,
+        "graph.html",
+        title=desk.word("default-graph"),
+        here="/dataset",
+        prose=(Shown(desk.word("default-graph-why")),),
+        inferred=False,
+        total=len(quads),
+        sources=[],
+        subjects=[desk.name(subject) for subject in subjects[:_LISTED]],
+        subjects_total=len(subjects),
+        formats=formats,
+        iri=iri,
+    )
+
+
+def graphs_page(
+    desk: Desk, iri: str, graphs: Mapping[str, int], default_triples: int, formats: Sequence[DataLink]
+) -> bytes:
+    """Write the list of graphs that can be fetched, the default graph first."""
+    return render(
+        desk,
+        "graphs.html",
+        title=desk.word("graphs"),
+        here="/dataset",
+        default=(Shown(desk.word("default-graph"), href=desk.local("/graphs/default")), default_triples),
+        families=_families(desk, graphs),
+        formats=formats,
+        iri=iri,
     )
 
 
@@ -165,6 +193,18 @@ def browsable(index: Index) -> dict[str, str]:
 def slug_of(kind: str) -> str:
     """The name of a class in the path of its list."""
     return quote(local_name(kind), safe="")
+
+
+def _families(desk: Desk, graphs: Mapping[str, int]) -> dict[str, list[tuple[Shown, int, list[Shown]]]]:
+    """Graphs by family, each with its size and its sources."""
+    families: dict[str, list[tuple[Shown, int, list[Shown]]]] = {}
+    for graph, count in graphs.items():
+        family = graph_family(desk.index.base, graph)
+        named = desk.name(graph)
+        if graph not in desk.index.accepted and graph == f"{desk.index.base}graph/inferred":
+            named = Shown(desk.word("inferred-graph"), href=desk.href(graph)[0])
+        families.setdefault(family, []).append((named, count, _sources(desk, graph)))
+    return families
 
 
 def _about(desk: Desk, about: str | None) -> tuple[Shown, ...]:

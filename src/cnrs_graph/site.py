@@ -12,7 +12,7 @@ from cnrs_graph.descriptions import near
 from cnrs_graph.documents import Document, Documents
 from cnrs_graph.errors import NotAcceptableError, UnknownQueryError, UnknownResourceError
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, TURTLE, Format, negotiate
-from cnrs_graph.inventory import describe_service, graph_sizes
+from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import Desk, icon, page_language, render, stylesheet, stylesheet_path
 from cnrs_graph.publication import Publication
 from cnrs_graph.replies import Reply, link
@@ -265,12 +265,13 @@ def service_description(
     publication: Publication, fmt: Format, *, limits: Mapping[str, float], if_none_match: str | None = None
 ) -> Reply:
     """The description of the SPARQL endpoint in an RDF format."""
-    sizes = graph_sizes((*publication.said.quads, *publication.inferred))
+    documents = site_of(publication).documents
     quads = describe_service(
         publication.base,
-        graphs=sizes,
+        graphs=documents.sizes,
         default_graphs=publication.default_graphs(),
-        limits={name: f"{value:g}" for name, value in limits.items()},
+        default_triples=documents.default_triples,
+        limits=limits,
     )
     body = graph_bytes(quads, fmt, base=publication.base, first=f"{publication.base}sparql#service")
     return replies.success(body, fmt, if_none_match=if_none_match)

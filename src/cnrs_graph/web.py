@@ -7,15 +7,18 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__
+from cnrs_graph import __version__, graph_store
+from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
     CallerLeftError,
@@ -23,6 +26,7 @@ from cnrs_graph.errors import (
     MethodNotAllowedError,
     RefusedQueryError,
     TooLargeError,
+    UnsupportedMediaTypeError,
 )
 from cnrs_graph.formats import (
     GRAPH_FORMATS,
@@ -56,13 +60,12 @@ from cnrs_graph.workers import Pool, RunningAnswer
 _LOG = logging.getLogger(__name__)
 
 _READ = ("GET", "HEAD", "OPTIONS")
-_TRIPLE_FORMATS = tuple(each for each in GRAPH_FORMATS if not each.keeps_graphs)
 #: What each query form can be answered in, the first for who accepts anything.
 OFFERED: Mapping[str, tuple[Format, ...]] = {
     "SELECT": (*RESULT_FORMATS, PAGE),
     "ASK": (JSON_RESULTS, XML_RESULTS, PAGE),
-    "CONSTRUCT": (*_TRIPLE_FORMATS, PAGE),
-    "DESCRIBE": (*_TRIPLE_FORMATS, PAGE),
+    "CONSTRUCT": (*GRAPH_FORMATS, PAGE),
+    "DESCRIBE": (*GRAPH_FORMATS, PAGE),
 }
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -72,6 +75,7 @@ _CORS = {
 _PAGE_BYTES = 400_000
 #: For the log only: nobody is there to read it.
 _CALLER_LEFT = 499
+_GRAPHS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
     )
     _add_sparql(app, door)
     _add_status(app, door)
+    _add_graph_store(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
@@ -138,6 +143,7 @@ def _add_sparql(app: FastAPI, door: Door) -> None:
     @app.post("/sparql", tags=["SPARQL"], summary="Answer a SPARQL query", response_class=Response)
     async def sparql_post(request: Request) -> Response:
         try:
+            _refuse_encoded(request)
             body = await _body(request, door.config.body_bytes)
         except CnrsGraphError as error:
             return _failed(door, request, error)
@@ -148,18 +154,7 @@ def _add_sparql(app: FastAPI, door: Door) -> None:
 def _add_status(app: FastAPI, door: Door) -> None:
     @app.get("/health", tags=["operation"], summary="Whether the server lives, and its limits")
     async def health() -> JSONResponse:
-        config = door.config
-        limits = {
-            "query_seconds": config.query_seconds,
-            "query_memory_bytes": config.query_memory_bytes,
-            "body_bytes": config.body_bytes,
-            "workers": config.workers,
-            "queue": config.queue,
-            "slow_after_seconds": config.slow_after_seconds,
-            "slow_workers": config.slow_workers,
-            "describe_statements": config.describe_statements,
-            "answer_bytes": config.answer_bytes,
-        }
+        limits = _limits(door.config)
         waiting = {"waiting": door.pool.waiting, "walls": list(door.pool.walls)}
         return JSONResponse(
             {"status": "ok", "version": __version__, "limits": limits, **waiting}, headers=_CORS
@@ -184,19 +179,32 @@ def _add_status(app: FastAPI, door: Door) -> None:
         return JSONResponse(app.openapi(), headers=_CORS)
 
 
+def _add_graph_store(app: FastAPI, door: Door) -> None:
+    # Whole graphs take long to write; so few at a time, pages do not wait for them.
+    limiter = CapacityLimiter(_GRAPHS_AT_ONCE)
+
+    @app.get("/graphs", tags=["graphs"], summary="Fetch a graph, or list them", response_class=Response)
+    async def graphs(
+        request: Request,
+        graph: Annotated[str | None, Query(description="the IRI of a named graph")] = None,  # noqa: ARG001
+        default: Annotated[str | None, Query(description="the default graph; no value")] = None,  # noqa: ARG001
+    ) -> Response:
+        answer = partial(graph_store.reply, door.publication, _query_string(request), **_asked(request))
+        return _response(await to_thread.run_sync(answer, limiter=limiter))
+
+    @app.get("/graph/{path:path}", include_in_schema=False)
+    @app.get("/graphs/{path:path}", include_in_schema=False)
+    async def one(request: Request) -> Response:
+        query = _query_string(request)
+        answer = partial(reply, door.publication, _raw_path(request), query=query, **_asked(request))
+        return _response(await to_thread.run_sync(answer, limiter=limiter))
+
+
 def _add_pages(app: FastAPI, door: Door) -> None:
     @app.api_route("/{path:path}", methods=["GET"], include_in_schema=False)
     def anything(request: Request) -> Response:
-        headers = request.headers
         return _response(
-            reply(
-                door.publication,
-                _raw_path(request),
-                accept=headers.get("accept"),
-                accept_language=headers.get("accept-language"),
-                if_none_match=headers.get("if-none-match"),
-                query=_query_string(request),
-            )
+            reply(door.publication, _raw_path(request), query=_query_string(request), **_asked(request))
         )
 
     @app.api_route("/{path:path}", methods=["OPTIONS"], include_in_schema=False)
@@ -212,7 +220,24 @@ def _add_pages(app: FastAPI, door: Door) -> None:
 
     @app.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     def other(request: Request) -> Response:
+        if request.method == "POST" and folded(_raw_path(request)) == "/sparql":
+            return _response(reply(door.publication, _raw_path(request), query=_query_string(request)))
         return _method_not_allowed(door, request)
+
+
+def _limits(config: Config) -> dict[str, float]:
+    """What a query may take, as /health and the service description say it."""
+    return {
+        "query_seconds": config.query_seconds,
+        "query_memory_bytes": config.query_memory_bytes,
+        "body_bytes": config.body_bytes,
+        "workers": config.workers,
+        "queue": config.queue,
+        "slow_after_seconds": config.slow_after_seconds,
+        "slow_workers": config.slow_workers,
+        "describe_statements": config.describe_statements,
+        "answer_bytes": config.answer_bytes,
+    }
 
 
 async def _sparql(door: Door, request: Request, read: Any) -> Response:
@@ -237,11 +262,7 @@ def _about_service(door: Door, request: Request) -> Response:
         service_description(
             door.publication,
             chosen,
-            limits={
-                "seconds": door.config.query_seconds,
-                "bytes": door.config.query_memory_bytes,
-                "statements of a DESCRIBE": door.config.describe_statements,
-            },
+            limits=_limits(door.config),
             if_none_match=request.headers.get("if-none-match"),
         )
     )
@@ -296,9 +317,14 @@ async def _while_connected(
 
 
 def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: QueryRequest) -> None:
-    """Raise RefusedQueryError for SERVICE and for graphs that are not held here: nothing is fetched."""
+    """Raise RefusedQueryError for SERVICE and for graphs that are not held here: nothing is fetched.
+
+    A dataset named by the request takes the place of the query's own, which is then never looked at.
+    Source: SPARQL 1.1 Protocol, section 2.1.4.
+    """
     known = publication.named_graphs()
-    refuse_reaching_out(facts, known)
+    overridden = facts.dataset + facts.named if asked.default_graphs or asked.named_graphs else ()
+    refuse_reaching_out(facts, (*known, *overridden))
     for graph in (*asked.default_graphs, *asked.named_graphs):
         if graph not in known:
             raise RefusedQueryError(
@@ -318,6 +344,16 @@ async def _page_of(door: Door, query: str, running: RunningAnswer) -> Response:
             if len(body) > _PAGE_BYTES:
                 return _response(query_results(door.publication, query, running.form, None))
     return _response(query_results(door.publication, query, running.form, bytes(body)))
+
+
+def _refuse_encoded(request: Request) -> None:
+    """Raise UnsupportedMediaTypeError for a body that would have to be unpacked first.
+
+    Source: RFC 9110, section 8.4.
+    """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise UnsupportedMediaTypeError(f"{coding} (Content-Encoding)", ("the query as it is",))
 
 
 async def _body(request: Request, limit_bytes: int) -> bytes:
@@ -372,6 +408,14 @@ def _response(answer: Reply) -> Response:
     if answer.status != 304:
         response.headers["content-length"] = str(len(answer.body))
     return response
+
+
+def _asked(request: Request) -> dict[str, str | None]:
+    """The headers that decide which representation is sent."""
+    return {
+        name.replace("-", "_"): request.headers.get(name)
+        for name in ("accept", "accept-language", "if-none-match")
+    }
 
 
 def _query_string(request: Request) -> str:

@@ -77,6 +77,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "graph-why": "A graph holds the statements of one source file.",
         "inferred-graph": "What follows from the statements of the other graphs",
         "inferred-why": "These statements are said nowhere; they follow by the ontology's rules.",
+        "default-graph": "Default graph",
+        "default-graph-why": "What a query reads that names no graph: the statements of every graph but "
+        "those set apart, each once.",
+        "graphs-why": "Every graph can be fetched by its own address, or by its name through this one "
+        "(SPARQL 1.1 Graph Store HTTP Protocol, reading only).",
+        "graphs-fetch": "For programs:",
+        "graphs-iri": "IRI",
+        "triples-count": "{count} statements.",
         "subjects": "What it speaks of",
         "dataset-counted": "Every number here is counted from the statements themselves.",
         "error-404": "Nothing here",
