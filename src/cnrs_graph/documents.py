@@ -6,13 +6,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pyoxigraph as ox
 
 from cnrs_graph import list_pages, term_pages
 from cnrs_graph.addresses import data_path, folded, path_of, prefix_of
+from cnrs_graph.choices import Choice, choices, limits
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
+from cnrs_graph.executables import queries_iri, query_iri
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
 from cnrs_graph.inventory import (
     dataset_iri,
@@ -25,6 +28,8 @@ from cnrs_graph.inventory import (
 )
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
+from cnrs_graph.queries import SavedQuery
+from cnrs_graph.query_page import Filled, page
 from cnrs_graph.representations import graph_bytes
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
@@ -75,6 +80,8 @@ class Documents:
             publication.said, publication.inferred, outside=publication.outside_default
         )
         self._bodies: dict[tuple[str, str, str], bytes] = {}
+        self._choices: dict[str, Mapping[str, Sequence[Choice]]] = {}
+        self._limits: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._keeping = threading.Lock()
 
     def desk(self, language: str) -> Desk:
@@ -181,24 +188,67 @@ class Documents:
         )
         yield Document(f"{base}ontology", "/ontology", "/ontology", self._ontology_page, self._ontology_quads)
         yield Document(f"{base}shapes", "/shapes", "/shapes", self._shapes_page, self._shapes_quads)
+        yield from self._queries()
         for iri in term_pages.code_lists(self.index):
             path = path_of(base, iri)
             if path is not None and not iri.startswith(f"{base}id/"):
                 yield Document(iri, path, path, self._list_page(iri), self._list_quads(iri))
 
+    def _queries(self) -> Iterator[Document]:
+        base, catalogue = self.base, self.publication.catalogue
+        whole = queries_iri(base)
+        yield Document(
+            whole,
+            "/queries",
+            "/queries",
+            lambda desk: list_pages.queries_page(
+                desk, catalogue, data_links(desk, self.by_path["/queries"].variants())
+            ),
+            self._described(whole),
+        )
+        for saved in catalogue.values():
+            iri = query_iri(base, saved.name)
+            path = path_of(base, iri) or ""
+            yield Document(iri, path, path, self._query_page(saved), self._described(iri))
+
+    def _described(self, iri: str) -> Callable[[], Sequence[ox.Quad]]:
+        """What is said of a saved query and of its parameters; of the whole: everything about all of them."""
+        parts = (f"{iri}#", f"{iri}/") if iri == queries_iri(self.base) else (f"{iri}#",)
+        return lambda: [
+            quad
+            for quad in self.publication.queries.quads
+            if quad.subject == ox.NamedNode(iri) or node_key(quad.subject).startswith(parts)
+        ]
+
+    def _query_page(self, saved: SavedQuery) -> Callable[[Desk], bytes]:
+        return lambda desk: self.query_page(desk, Filled(saved, {}, {}, saved.text))
+
+    def query_page(self, desk: Desk, filled: Filled, answer: Mapping[str, Any] | None = None) -> bytes:
+        """The page of a saved query, with an answer if there is one."""
+        return page(desk, filled, self.choices(filled.saved), answer)
+
+    def choices(self, saved: SavedQuery) -> Mapping[str, Sequence[Choice]]:
+        """The values that each limited parameter of a saved query may have."""
+        if saved.name not in self._choices:
+            found = ((each.name, choices(self.index, each)) for each in saved.parameters)
+            self._choices[saved.name] = {name: allowed for name, allowed in found if allowed is not None}
+        return self._choices[saved.name]
+
+    def limits(self, saved: SavedQuery) -> Mapping[str, Mapping[str, str]]:
+        """The same as terms, each with the way to write it."""
+        if saved.name not in self._limits:
+            self._limits[saved.name] = limits(self.index, saved)
+        return self._limits[saved.name]
+
     @cached_property
     def plain_pages(self) -> Mapping[str, Callable[[Desk], bytes]]:
         """The pages that have no data formats of their own."""
-        catalogue = self.publication.catalogue
         pages: dict[str, Callable[[Desk], bytes]] = {
             "/browse": list_pages.browse_page,
-            "/queries": lambda desk: list_pages.queries_page(desk, catalogue),
             "/vocab": term_pages.lists_page,
         }
         for slug, kind in list_pages.browsable(self.index).items():
             pages[f"/browse/{slug}"] = lambda desk, kind=kind: list_pages.class_page(desk, kind)  # type: ignore[misc]
-        for name, saved in catalogue.items():
-            pages[f"/queries/{name}"] = lambda desk, saved=saved: list_pages.query_page(desk, saved)  # type: ignore[misc]
         return pages
 
     def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
@@ -231,6 +281,8 @@ class Documents:
     def _graph_quads(self, graph: str) -> Callable[[], Sequence[ox.Quad]]:
         if graph == self.publication.inferred_graph:
             return lambda: self.publication.inferred
+        if graph in self.publication.queries.graphs():
+            return lambda: self.publication.queries.quads
         name = ox.NamedNode(graph)
         return lambda: [quad for quad in self.publication.said.quads if quad.graph_name == name]
 
@@ -244,7 +296,7 @@ class Documents:
     @cached_property
     def sizes(self) -> Mapping[str, int]:
         """How many statements each graph holds."""
-        return graph_sizes((*self.publication.said.quads, *self.publication.inferred))
+        return graph_sizes(self.publication.quads())
 
     @cached_property
     def default_triples(self) -> int:
@@ -256,9 +308,7 @@ class Documents:
         return self._graph_quads(graph)()
 
     def _default_quads(self) -> Sequence[ox.Quad]:
-        publication = self.publication
-        names = frozenset(publication.default_graphs())
-        return default_graph_of((*publication.said.quads, *publication.inferred), names)
+        return default_graph_of(self.publication.quads(), frozenset(self.publication.default_graphs()))
 
     def _default_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/graphs/default"].variants())

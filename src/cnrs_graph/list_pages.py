@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import quote
 
 import pyoxigraph as ox
 
 from cnrs_graph.descriptions import DERIVED_FROM, Index, node_key
+from cnrs_graph.executables import shared_prefixes
 from cnrs_graph.inventory import dataset_iri
 from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
+from cnrs_graph.queries import SavedQuery
 from cnrs_graph.terms import expand, graph_family, local_name
 
 _LISTED = 500
@@ -51,7 +52,7 @@ def class_page(desk: Desk, kind: str) -> bytes:
     )
 
 
-def queries_page(desk: Desk, catalogue: Mapping[str, Any]) -> bytes:
+def queries_page(desk: Desk, catalogue: Mapping[str, SavedQuery], formats: Sequence[DataLink]) -> bytes:
     """Write the list of saved queries."""
     entries = [
         (saved.name, saved.summary, desk.local(f"/queries/{saved.name}")) for saved in catalogue.values()
@@ -62,19 +63,8 @@ def queries_page(desk: Desk, catalogue: Mapping[str, Any]) -> bytes:
         title=desk.word("queries"),
         here="/queries",
         entries=sorted(entries, key=lambda entry: natural(entry[0])),
-    )
-
-
-def query_page(desk: Desk, saved: Any) -> bytes:
-    """Write the page of one saved query."""
-    return render(
-        desk,
-        "query.html",
-        title=saved.summary or saved.name,
-        here="/queries",
-        saved=saved,
-        run=desk.local(f"/sparql?query={quote(saved.text, safe='')}"),
-        text_link=desk.local(f"/queries/{saved.name}.rq"),
+        prefixes=sorted(shared_prefixes(desk.index.base, catalogue).items()),
+        formats=formats,
     )
 
 

@@ -92,6 +92,22 @@ def _media_type(content_type: str) -> tuple[str, str]:
     return media_type.strip().lower(), said[0] if said else "utf-8"
 
 
+def read_parameters(query_string: str) -> dict[str, str]:
+    """Read the parameters of a saved query.
+
+    >>> read_parameters("country=can&year=1999")
+    {'country': 'can', 'year': '1999'}
+
+    Raises: RequestError, for a parameter that is given twice too.
+    """
+    found: dict[str, str] = {}
+    for name, value in _fields(query_string, "the query string"):
+        if name in found:
+            raise RequestError(f"the parameter {name!r} is given more than once; give it once")
+        found[name] = value
+    return found
+
+
 def _request(fields: Iterable[tuple[str, str]]) -> QueryRequest:
     """The request that decoded fields make; fields that are not of the protocol are passed over.
 

@@ -201,8 +201,13 @@ def _extras(error: Exception) -> Iterable[tuple[str, object]]:
         yield from ((name, value) for name, value in found if value is not None)
     if isinstance(error, errors.NotAcceptableError):
         yield "offered", list(error.offered)
-    if isinstance(error, errors.UnknownResourceError) and error.near:
+    if isinstance(error, errors.UnknownResourceError | errors.UnknownQueryError) and error.near:
         yield "near", list(error.near)
+    if isinstance(error, errors.ParameterError):
+        yield "parameter", error.parameter
+        if error.allowed:
+            yield "allowed", list(error.allowed[: error.SHOWN])
+            yield "allowed_in_all", len(error.allowed)
 
 
 def link(target: str, rel: str, *, media_type: str | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,10 +46,13 @@ from cnrs_graph.reading import Reader
 from cnrs_graph.replies import EXPOSED
 from cnrs_graph.site import (
     Reply,
+    SavedAnswer,
     failure,
+    openapi_paths,
     query_form,
     query_results,
     reply,
+    saved_answer,
     service_description,
     site_of,
 )
@@ -73,6 +76,8 @@ _CORS = {
 }
 #: A page of results shows so many bytes of them; the whole answer is in the other formats.
 _PAGE_BYTES = 400_000
+#: How the page with an answer is written: publication, query, form, and the body of the answer.
+Page = Callable[[Publication, str, str, bytes | None], Reply]
 #: For the log only: nobody is there to read it.
 _CALLER_LEFT = 499
 _GRAPHS_AT_ONCE = 2
@@ -125,6 +130,7 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
     _add_sparql(app, door)
     _add_status(app, door)
     _add_graph_store(app, door)
+    _add_queries(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
@@ -200,12 +206,44 @@ def _add_graph_store(app: FastAPI, door: Door) -> None:
         return _response(await to_thread.run_sync(answer, limiter=limiter))
 
 
+def _add_queries(app: FastAPI, door: Door) -> None:
+    """Saved queries: every one is in the OpenAPI document, with its own parameters."""
+
+    @app.get("/queries/{name}", include_in_schema=False)
+    async def saved_query(request: Request) -> Response:
+        try:
+            asked = await to_thread.run_sync(_read_saved, door, request)
+            if asked is not None:
+                text, chosen = asked.text, asked.fmt
+                return await _answer(door, request, text, QueryRequest(text), chosen=chosen, page=asked.page)
+        except CnrsGraphError as error:
+            entry_of(request.scope).ends(error)
+            return _failed(door, request, error)
+        return await to_thread.run_sync(_anything, door, request)
+
+    without_queries = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            without_queries()["paths"].update(openapi_paths(door.publication))
+        return without_queries()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _read_saved(door: Door, request: Request) -> SavedAnswer | None:
+    return saved_answer(door.publication, _raw_path(request), _query_string(request), **_asked(request))
+
+
+def _anything(door: Door, request: Request) -> Response:
+    query = _query_string(request)
+    return _response(reply(door.publication, _raw_path(request), query=query, **_asked(request)))
+
+
 def _add_pages(app: FastAPI, door: Door) -> None:
     @app.api_route("/{path:path}", methods=["GET"], include_in_schema=False)
     def anything(request: Request) -> Response:
-        return _response(
-            reply(door.publication, _raw_path(request), query=_query_string(request), **_asked(request))
-        )
+        return _anything(door, request)
 
     @app.api_route("/{path:path}", methods=["OPTIONS"], include_in_schema=False)
     def options(request: Request) -> Response:
@@ -268,14 +306,25 @@ def _about_service(door: Door, request: Request) -> Response:
     )
 
 
-async def _answer(door: Door, request: Request, query: str, asked: QueryRequest) -> Response:
-    """Refuse what would leave the process, then run the query and stream its answer."""
+async def _answer(
+    door: Door,
+    request: Request,
+    query: str,
+    asked: QueryRequest,
+    *,
+    chosen: Format | None = None,
+    page: Page = query_results,
+) -> Response:
+    """Refuse what would leave the process, then run the query and stream its answer.
+
+    The format is *chosen*, else negotiated; *page* writes the page with the answer.
+    """
     entry = entry_of(request.scope)
     entry.asks(query)
     facts, runnable = await door.reader.read(query)
     entry.form = facts.form
     _refuse_foreign_graphs(door.publication, facts, asked)
-    chosen = negotiate(request.headers.get("accept"), OFFERED[facts.form])
+    chosen = chosen or negotiate(request.headers.get("accept"), OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
     answering = door.pool.answer(
         runnable,
@@ -291,9 +340,9 @@ async def _answer(door: Door, request: Request, query: str, asked: QueryRequest)
         entry.ends(CallerLeftError())
         return Response(status_code=_CALLER_LEFT)
     if chosen is PAGE:
-        page = await _page_of(door, query, running)
+        shown = await _page_of(door, query, running, page)
         entry.ends()
-        return page
+        return shown
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     if running.is_cut:
         headers["X-Cut"] = f"after {door.config.describe_statements} statements"
@@ -333,7 +382,7 @@ def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: Q
             )
 
 
-async def _page_of(door: Door, query: str, running: RunningAnswer) -> Response:
+async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -> Response:
     """The first part of an answer as a page."""
     body = bytearray()
     if running.is_cut:
@@ -342,8 +391,8 @@ async def _page_of(door: Door, query: str, running: RunningAnswer) -> Response:
         async for chunk in running:
             body += chunk
             if len(body) > _PAGE_BYTES:
-                return _response(query_results(door.publication, query, running.form, None))
-    return _response(query_results(door.publication, query, running.form, bytes(body)))
+                return _response(page(door.publication, query, running.form, None))
+    return _response(page(door.publication, query, running.form, bytes(body)))
 
 
 def _refuse_encoded(request: Request) -> None:
