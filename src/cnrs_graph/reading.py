@@ -33,7 +33,7 @@ class Reader:
 
         Raises: QueryError; QueryTimeoutError if it takes longer to read than *seconds*.
         """
-        if len(query) <= _SHORT:
+        if is_short(query):
             return read(query)
         if len(query) <= _MIDDLING:
             self._threads = self._threads or CapacityLimiter(self._at_once)
@@ -46,6 +46,11 @@ class Reader:
                 )
         except TimeoutError as error:
             raise QueryTimeoutError(seconds) from error
+
+
+def is_short(query: str) -> bool:
+    """Whether a query is read at once."""
+    return len(query) <= _SHORT
 
 
 def read(query: str) -> tuple[QueryFacts, str]:

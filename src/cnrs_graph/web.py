@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -42,7 +42,7 @@ from cnrs_graph.journal import Journal, entry_of, write_down
 from cnrs_graph.metrics import CONTENT_TYPE, Metrics
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
-from cnrs_graph.reading import Reader
+from cnrs_graph.reading import Reader, is_short
 from cnrs_graph.replies import EXPOSED
 from cnrs_graph.site import (
     Reply,
@@ -60,6 +60,7 @@ from cnrs_graph.sparql import QueryFacts, refuse_reaching_out
 from cnrs_graph.streaming import HEAD, AnswerResponse, disconnected
 from cnrs_graph.workers import Pool, RunningAnswer
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 
 _READ = ("GET", "HEAD", "OPTIONS")
@@ -321,7 +322,12 @@ async def _answer(
     """
     entry = entry_of(request.scope)
     entry.asks(query)
-    facts, runnable = await door.reader.read(query)
+    reading = door.reader.read(query)
+    found = await (reading if is_short(query) else _while_connected(request, reading))
+    if found is None:
+        entry.ends(CallerLeftError())
+        return Response(status_code=_CALLER_LEFT)
+    facts, runnable = found
     entry.form = facts.form
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = chosen or negotiate(request.headers.get("accept"), OFFERED[facts.form])
@@ -351,10 +357,8 @@ async def _answer(
     )
 
 
-async def _while_connected(
-    request: Request, answering: Coroutine[Any, Any, RunningAnswer]
-) -> RunningAnswer | None:
-    """Wait for the first bytes of an answer; None, and the query stopped, when the caller has left."""
+async def _while_connected(request: Request, answering: Coroutine[Any, Any, _T]) -> _T | None:
+    """Wait for what is being done; None, and an end to it, when the caller has left."""
     answer = asyncio.create_task(answering)
     leaving = asyncio.create_task(disconnected(request.receive))
     try:
