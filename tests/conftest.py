@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -49,13 +51,19 @@ class Server:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         environ = {f"CNRS_GRAPH_{name.upper()}": str(value) for name, value in settings.items()}
+        # A file and not a pipe, which would be full after some hundred requests.
+        self._stderr = tempfile.NamedTemporaryFile("w")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cnrs_graph", "serve", "--port", str(self.port), *map(str, arguments)],
             env={**os.environ, **environ},
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=self._stderr,
         )
+
+    @property
+    def said(self):
+        """What it has written on standard error so far."""
+        return Path(self._stderr.name).read_text(encoding="utf-8")
 
     def __enter__(self):
         deadline = time.monotonic() + 60
@@ -65,15 +73,16 @@ class Server:
                     return self
             time.sleep(0.05)
         self.process.kill()
-        raise RuntimeError(f"the server did not start: {self.process.communicate()[1]}")
+        self.process.wait()
+        raise RuntimeError(f"the server did not start: {self.said}")
 
     def __exit__(self, *_):
         self.process.terminate()
         try:
-            self.said = self.process.communicate(timeout=15)[1]
+            self.process.wait(timeout=15)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.said = self.process.communicate()[1]
+            self.process.wait()
 
 
 @pytest.fixture(scope="session")

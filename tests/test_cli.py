@@ -349,7 +349,12 @@ def test_every_kind_of_error_has_an_exit_code():
             yield from kinds(below)
 
     # Errors of a request have a status; they never reach the command line.
-    doors_of_the_web = (errors.RequestError, errors.TooManyQueriesError)
+    doors_of_the_web = (
+        errors.RequestError,
+        errors.TooManyQueriesError,
+        errors.AnswerTooLargeError,
+        errors.CallerLeftError,
+    )
     without = [
         kind.__name__
         for kind in kinds(errors.CnrsGraphError)

@@ -18,10 +18,12 @@ from cnrs_graph.errors import (
     QueryMemoryError,
     QueryTimeoutError,
     SourceError,
+    TooManyLongQueriesError,
     TooManyQueriesError,
     WorkerDiedError,
 )
 from cnrs_graph.formats import CSV, JSONLD, NTRIPLES, RDFXML, TSV, TURTLE, XML_RESULTS
+from cnrs_graph.lanes import Lane, Ticket
 from cnrs_graph.store import Answer, Form
 from cnrs_graph.workers import Pool, Wall, answer_once
 
@@ -393,7 +395,10 @@ def test_a_query_beyond_the_queue_is_refused_and_those_in_it_are_answered():
             await slow
         return caught.value.waiting, await asyncio.gather(*waiting)
 
-    assert pooled(work, size=1, queue_length=3, timeout_seconds=5) == (3, [True, True, True])
+    assert pooled(work, size=1, queue_length=3, timeout_seconds=5, slow_after_seconds=60) == (
+        3,
+        [True, True, True],
+    )
 
 
 def test_a_query_waits_for_a_worker_no_longer_than_it_may_run():
@@ -407,10 +412,142 @@ def test_a_query_waits_for_a_worker_no_longer_than_it_may_run():
         slow.cancel()
         return taken, await asks(pool)
 
-    taken, answered = pooled(work, size=1)
+    taken, answered = pooled(work, size=1, slow_after_seconds=60)
 
     assert 0.3 <= taken < 0.6
     assert answered
+
+
+def scheduling(pid):
+    return os.sched_getscheduler(pid), os.getpriority(os.PRIO_PROCESS, pid)
+
+
+def test_a_query_that_takes_long_moves_to_the_slow_lane_and_its_process_has_the_lowest_priority():
+    async def work(pool):
+        ordinary = {pid: scheduling(pid) for pid in pool.process_ids}
+        slow = asyncio.create_task(pool.run(PRODUCT, timeout_seconds=4))
+        await asyncio.sleep(0.2)
+        before = pool.running(Lane.FAST), pool.running(Lane.SLOW)
+        while pool.running(Lane.FAST):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        after = pool.running(Lane.FAST), pool.running(Lane.SLOW)
+        lowered = [pid for pid in pool.process_ids if scheduling(pid) == (os.SCHED_IDLE, 19)]
+        workers = len(pool.process_ids)
+        with pytest.raises(QueryTimeoutError):
+            await slow
+        await asyncio.sleep(0.2)
+        return ordinary, before, after, lowered, workers, pool.process_ids, pool.running(Lane.SLOW)
+
+    ordinary, before, after, lowered, workers, left, slow = pooled(work, size=1, slow_after_seconds=0.4)
+
+    assert set(ordinary.values()) == {(os.SCHED_OTHER, 0)}
+    assert (before, after) == ((1, 0), (0, 1))
+    assert len(lowered) == 1
+    assert workers == len(ordinary) + 1, "another worker has taken its place"
+    assert len(left) == len(ordinary)
+    assert not set(lowered) & set(left)
+    assert slow == 0
+
+
+def test_a_slow_query_is_answered_in_full_and_its_worker_is_not_used_again():
+    text = "SELECT (COUNT(*) AS ?n) { ?a ?p ?b . ?c ?q ?d . VALUES ?x { 1 2 } FILTER(?b != ?d) }"
+
+    async def work(pool):
+        answer = asyncio.create_task(pool.run(text))
+        while not pool.running(Lane.SLOW):
+            await asyncio.sleep(0.001)
+        (lowered,) = [pid for pid in pool.process_ids if os.getpriority(os.PRIO_PROCESS, pid) == 19]
+        rows = (await answer).rows()
+        return lowered, rows, pool.process_ids, await asks(pool)
+
+    lowered, rows, left, answered = pooled(work, size=1, slow_after_seconds=0.05)
+
+    assert [row["n"].value for row in rows] == [str(1000 * 999 * 2)]
+    assert lowered not in left
+    assert answered
+
+
+def test_with_eight_endless_queries_at_once_a_short_one_is_answered_soon():
+    async def work(pool):
+        endless = [asyncio.create_task(pool.run(ENDLESS)) for _ in range(8)]
+        await asyncio.sleep(0.01)
+        times = []
+        while len(times) < 20:
+            started = time.perf_counter()
+            assert (await pool.run("ASK {}")).verdict()
+            times.append(time.perf_counter() - started)
+            await asyncio.sleep(0.05)
+        for each in endless:
+            each.cancel()
+        await asyncio.gather(*endless, return_exceptions=True)
+        return times, sum(pool.running(lane) for lane in Lane), await asks(pool)
+
+    times, running, answered = pooled(work)
+
+    assert max(times) < 1, times
+    assert sorted(times)[10] < 0.1, times
+    assert running == 0
+    assert answered
+
+
+def test_where_there_is_no_more_room_a_long_query_makes_room_for_others_and_not_for_nobody():
+    async def work(pool):
+        first, second, third = (asyncio.create_task(pool.run(ENDLESS, timeout_seconds=8)) for _ in range(3))
+        while pool.running(Lane.FAST) < 1 or pool.running(Lane.SLOW) < 1 or pool.running(Lane.SIDE) < 1:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(1)
+        alone = [each for each in (first, second, third) if each.done()]
+        answered = await asks(pool)
+        ends = await asyncio.gather(first, second, third, return_exceptions=True)
+        return alone, answered, ends
+
+    alone, answered, ends = pooled(work, size=1, slow_workers=1, slow_after_seconds=0.3)
+
+    assert alone == []
+    assert answered
+    refused = [end for end in ends if isinstance(end, TooManyLongQueriesError)]
+    assert 1 <= len(refused) < len(ends)
+    assert "try again in 2 s" in str(refused[0])
+    assert {type(end) for end in ends} == {TooManyLongQueriesError, QueryTimeoutError}
+
+
+def test_a_query_that_waits_for_a_core_is_not_slow():
+    now = {"computed": 0.2}
+    ticket = Ticket(0.0)
+    ticket.computed_seconds = lambda: now["computed"]
+
+    assert ticket.age(5.0, 1.0) == 0.2
+    now["computed"] = 1.5
+    assert ticket.age(5.0, 1.0) == 1.5
+    ticket.has_begun = True
+    assert ticket.age(5.0, 1.0) == 5.0, "it may wait for its reader"
+
+
+def test_nothing_burns_a_core_after_its_caller_has_gone():
+    async def work(pool):
+        endless = [asyncio.create_task(pool.run(ENDLESS)) for _ in range(8)]
+        await asyncio.sleep(1.5)
+        for each in endless:
+            each.cancel()
+        await asyncio.gather(*endless, return_exceptions=True)
+        await asyncio.sleep(0.5)
+        before = cpu_seconds(pool.process_ids)
+        await asyncio.sleep(1)
+        return cpu_seconds(pool.process_ids) - before, len(pool.process_ids)
+
+    used, processes = pooled(work, slow_after_seconds=0.5)
+
+    assert used < 0.1
+    assert processes <= 1 + 2 + 4, "the zygote, two workers, a few to spare"
+
+
+def cpu_seconds(pids):
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_long_answer_streams_while_the_parent_stays_small():
@@ -456,7 +593,7 @@ def test_a_reader_that_stops_is_cut_off_at_the_deadline_and_frees_its_worker():
             await read(running)
         return waited
 
-    assert 0.3 < pooled(work, size=1) < 0.8
+    assert 0.3 < pooled(work, size=1, slow_after_seconds=60) < 0.8
 
 
 def test_closing_an_answer_frees_its_worker_at_once():

@@ -46,6 +46,7 @@ EXIT: Mapping[type[BaseException], int] = {
 FINDINGS = 1
 OUR_MISTAKE = 70
 _STDIN = "-"
+_MOST_FILES = 1 << 16
 
 _SEVERITIES = ("violation", "warning", "info")
 _LANGUAGES = ("en", "fr", "es")
@@ -127,9 +128,13 @@ def _validate(options: argparse.Namespace, paths: Sequence[Path]) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     """Publish on the web until stopped."""
+    import logging
+    import signal
+
     import uvicorn
 
     from cnrs_graph.config import changed
+    from cnrs_graph.journal import start_logging
     from cnrs_graph.publication import build
     from cnrs_graph.web import create_app
 
@@ -144,11 +149,18 @@ def serve(options: argparse.Namespace) -> int:
     published = build(config, validated=not options.no_validate)
     statements = len(published.said.quads) + len(published.inferred)
     _tell(options, f"{statements} statements; serving them on http://{options.host}:{options.port}/")
+    level = logging.WARNING if options.quiet else logging.INFO
+    start_logging(options.log or ("text" if sys.stderr.isatty() else "json"), level, sys.stderr.fileno())
+    # The server raises the signal again when it has stopped as it should: then we leave without complaint.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _allow_connections()
     settings = uvicorn.Config(
         create_app(published, config),
         host=options.host,
         port=options.port,
-        log_level="warning" if options.quiet else "info",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
         server_header=False,
         # Addresses come from the configuration, never from what a request says of itself.
         proxy_headers=False,
@@ -378,6 +390,15 @@ def _write(options: argparse.Namespace, body: bytes) -> None:
         raise errors.ConfigError(f"--output {options.output}: {error.strerror}") from error
 
 
+def _allow_connections() -> None:
+    """Let as many connections be open as the system permits: each is a file."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard != resource.RLIM_INFINITY else _MOST_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _MOST_FILES), hard))
+
+
 def _nobody_reads() -> None:
     """The reader of our output has gone, as `head` does: nothing is wrong, and the rest goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -480,6 +501,11 @@ def _add_serve(commands: Any) -> None:
     command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
     command.add_argument(
         "--public-url", metavar="URL", help="where the server is reached, with its path prefix"
+    )
+    command.add_argument(
+        "--log",
+        choices=("json", "text"),
+        help="one line a request on standard error, as JSON or as text (default: text on a terminal)",
     )
     command.add_argument("--no-validate", action="store_true", help="publish without validating first")
 

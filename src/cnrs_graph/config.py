@@ -55,6 +55,14 @@ class Config:
     query_memory_bytes: int = 1 << 30
     #: Bytes that the body of a request may have.
     body_bytes: int = 1 << 20
+    #: Seconds after which a query is slow: it runs on with the lowest priority and others take its place.
+    slow_after_seconds: float = 1.0
+    #: Slow queries that may run at the same time.
+    slow_workers: int = 8
+    #: Statements that a DESCRIBE may give; a header says when there are more.
+    describe_statements: int = 10_000
+    #: Bytes that an answer may have, 0 for no limit; beyond them the connection is closed unfinished.
+    answer_bytes: int = 0
 
 
 def shipped() -> Path:
@@ -173,6 +181,13 @@ def _positive(value: Any) -> int:
     return number
 
 
+def _natural(value: Any) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError("write a whole number from 0")
+    return number
+
+
 def _seconds(value: Any) -> float:
     number = float(value)
     if not 0 < number <= 86_400:
@@ -201,4 +216,8 @@ _READERS: Mapping[str, Any] = {
     "query_seconds": _seconds,
     "query_memory_bytes": _positive,
     "body_bytes": _positive,
+    "slow_after_seconds": _seconds,
+    "slow_workers": _positive,
+    "describe_statements": _positive,
+    "answer_bytes": _natural,
 }

@@ -162,6 +162,35 @@ class TooManyQueriesError(CnrsGraphError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyLongQueriesError(TooManyQueriesError):
+    """A long query was stopped because so many long ones run that others would wait for it."""
+
+    def __init__(self, running: int, seconds: float, waiting: int, retry_after_seconds: int) -> None:
+        super().__init__(waiting, retry_after_seconds)
+        self.args = (
+            f"{running} long queries run already and {waiting} queries wait: this one was stopped after "
+            f"{seconds:g} s to let them through; try again in {retry_after_seconds} s",
+        )
+
+
+class AnswerTooLargeError(CnrsGraphError):
+    """An answer with more bytes than may be sent."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"the answer is larger than {limit_bytes} bytes and was stopped; page through it with ORDER BY, "
+            "LIMIT and OFFSET, or work on the dump"
+        )
+        self.limit_bytes = limit_bytes
+
+
+class CallerLeftError(CnrsGraphError):
+    """Whoever asked has closed the connection."""
+
+    def __init__(self) -> None:
+        super().__init__("the caller has left")
+
+
 class UnknownResourceError(CnrsGraphError):
     """Nothing is said about this IRI."""
 

@@ -27,6 +27,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.QueryMemoryError: 504,
     errors.WorkerDiedError: 500,
     errors.TooManyQueriesError: 503,
+    errors.AnswerTooLargeError: 504,
     errors.EndpointError: 502,
     Exception: 500,
 }
@@ -51,9 +52,11 @@ PAGE_POLICY = (
 )
 #: The query page runs the editor, which asks our own endpoint and nobody else.
 SCRIPTED_POLICY = f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'"
+#: What scripts of other sites may read besides the headers they always may.
+EXPOSED = "ETag, Link, Location, Content-Location, Retry-After, X-Cut, X-Request-Id"
 _EVERYWHERE = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "ETag, Link, Location, Content-Location, Retry-After"),
+    ("Access-Control-Expose-Headers", EXPOSED),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer-when-downgrade"),
 )

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from cnrs_graph import __version__, graph_store
 from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
+    CallerLeftError,
     CnrsGraphError,
     MethodNotAllowedError,
     NotAcceptableError,
@@ -38,8 +39,12 @@ from cnrs_graph.formats import (
     Format,
     negotiate,
 )
+from cnrs_graph.journal import Journal, entry_of, write_down
+from cnrs_graph.metrics import CONTENT_TYPE, Metrics
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
+from cnrs_graph.reading import Reader, is_short
+from cnrs_graph.replies import EXPOSED
 from cnrs_graph.site import (
     Reply,
     SavedAnswer,
@@ -53,9 +58,11 @@ from cnrs_graph.site import (
     service_description,
     site_of,
 )
-from cnrs_graph.sparql import QueryFacts, inspect, refuse_reaching_out, with_total_order
+from cnrs_graph.sparql import QueryFacts, refuse_reaching_out
+from cnrs_graph.streaming import HEAD, AnswerResponse, disconnected
 from cnrs_graph.workers import Pool, RunningAnswer
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 
 _READ = ("GET", "HEAD", "OPTIONS")
@@ -68,10 +75,8 @@ OFFERED: Mapping[str, tuple[Format, ...]] = {
 }
 _CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Link, Location, Content-Location, Retry-After",
+    "Access-Control-Expose-Headers": EXPOSED,
 }
-#: A query longer than this is parsed in a thread, so that others do not wait for it.
-_SHORT_QUERY = 4_000
 #: A page of results shows so many bytes of them; the whole answer is in the other formats.
 _PAGE_BYTES = 400_000
 #: How the page with an answer is written: publication, query, form, and the body of the answer.
@@ -88,6 +93,8 @@ class Door:
     publication: Publication
     config: Config
     pool: Pool
+    metrics: Metrics
+    reader: Reader
 
 
 def create_app(publication: Publication, config: Config) -> ASGIApp:
@@ -100,8 +107,11 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
         timeout_seconds=config.query_seconds,
         memory_bytes=config.query_memory_bytes,
         queue_length=config.queue,
+        slow_after_seconds=config.slow_after_seconds,
+        slow_workers=config.slow_workers,
     )
-    door = Door(publication, config, pool)
+    metrics = Metrics(pool, statements=len(publication.said.quads) + len(publication.inferred))
+    door = Door(publication, config, pool, metrics, Reader())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -127,7 +137,8 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
-    return HeadAsGet(WithoutPrefix(app, urlsplit(publication.public_url).path))
+    watched = Journal(HeadAsGet(app), (write_down, metrics.record))
+    return WithoutPrefix(watched, urlsplit(publication.public_url).path)
 
 
 def _add_sparql(app: FastAPI, door: Door) -> None:
@@ -156,6 +167,12 @@ def _add_status(app: FastAPI, door: Door) -> None:
         waiting = {"waiting": door.pool.waiting, "walls": list(door.pool.walls)}
         return JSONResponse(
             {"status": "ok", "version": __version__, "limits": limits, **waiting}, headers=_CORS
+        )
+
+    @app.get("/metrics", tags=["operation"], summary="Numbers for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(
+            door.metrics.page(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", **_CORS}
         )
 
     @app.get("/ready", tags=["operation"], summary="Whether a query is answered")
@@ -203,6 +220,7 @@ def _add_queries(app: FastAPI, door: Door) -> None:
                 text, chosen = asked.text, asked.fmt
                 return await _answer(door, request, text, QueryRequest(text), chosen=chosen, page=asked.page)
         except CnrsGraphError as error:
+            entry_of(request.scope).ends(error)
             return _failed(door, request, error)
         return await to_thread.run_sync(_anything, door, request)
 
@@ -256,6 +274,10 @@ def _limits(config: Config) -> dict[str, float]:
         "body_bytes": config.body_bytes,
         "workers": config.workers,
         "queue": config.queue,
+        "slow_after_seconds": config.slow_after_seconds,
+        "slow_workers": config.slow_workers,
+        "describe_statements": config.describe_statements,
+        "answer_bytes": config.answer_bytes,
     }
 
 
@@ -269,6 +291,7 @@ async def _sparql(door: Door, request: Request, read: Any) -> Response:
             return _about_service(door, request)
         return await _answer(door, request, query, asked)
     except CnrsGraphError as error:
+        entry_of(request.scope).ends(error)
         if query is None:
             return _failed(door, request, error)
         accept = request.headers.get("accept")
@@ -304,7 +327,15 @@ async def _answer(
 
     The format is *chosen*, else negotiated; *page* writes the page with the answer.
     """
-    facts, runnable = await to_thread.run_sync(_read, query) if len(query) > _SHORT_QUERY else _read(query)
+    entry = entry_of(request.scope)
+    entry.asks(query)
+    reading = door.reader.read(query)
+    found = await (reading if is_short(query) else _while_connected(request, reading))
+    if found is None:
+        entry.ends(CallerLeftError())
+        return Response(status_code=_CALLER_LEFT)
+    facts, runnable = found
+    entry.form = facts.form
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = chosen or _chosen(request, OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
@@ -314,14 +345,23 @@ async def _answer(
         graphs=NTRIPLES if chosen is PAGE else chosen,
         default_graphs=asked.default_graphs if dataset else None,
         named_graphs=asked.named_graphs if dataset else None,
+        most_statements=door.config.describe_statements if facts.form == "DESCRIBE" else None,
+        on_start=lambda started: setattr(entry, "lane", lambda: started.lane.value),
     )
     running = await _while_connected(request, answering)
     if running is None:
+        entry.ends(CallerLeftError())
         return Response(status_code=_CALLER_LEFT)
     if chosen is PAGE:
-        return await _page_of(door, query, running, page)
+        shown = await _page_of(door, query, running, page)
+        entry.ends()
+        return shown
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(_chunks(running), media_type=chosen.content_type, headers=headers)
+    if running.is_cut:
+        headers["X-Cut"] = f"after {door.config.describe_statements} statements"
+    return AnswerResponse(
+        running, media_type=chosen.content_type, headers=headers, limit_bytes=door.config.answer_bytes
+    )
 
 
 def _chosen(request: Request, offered: tuple[Format, ...]) -> Format:
@@ -336,29 +376,16 @@ def _chosen(request: Request, offered: tuple[Format, ...]) -> Format:
     return wanted
 
 
-def _read(query: str) -> tuple[QueryFacts, str]:
-    """What a query asks for, and its text as it is run."""
-    return inspect(query), with_total_order(query)
-
-
-async def _while_connected(
-    request: Request, answering: Coroutine[Any, Any, RunningAnswer]
-) -> RunningAnswer | None:
-    """Wait for the first bytes of an answer; None, and the query stopped, when the caller has left."""
+async def _while_connected(request: Request, answering: Coroutine[Any, Any, _T]) -> _T | None:
+    """Wait for what is being done; None, and an end to it, when the caller has left."""
     answer = asyncio.create_task(answering)
-    leaving = asyncio.create_task(_disconnected(request))
+    leaving = asyncio.create_task(disconnected(request.receive))
     try:
         await asyncio.wait({answer, leaving}, return_when=asyncio.FIRST_COMPLETED)
         return await answer if answer.done() else None
     finally:
         answer.cancel()
         leaving.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    """Return when the caller has closed the connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: QueryRequest) -> None:
@@ -378,16 +405,11 @@ def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: Q
             )
 
 
-async def _chunks(running: RunningAnswer) -> AsyncIterator[bytes]:
-    """The bytes of an answer; a failure after the first ends the connection, so that no cut body is whole."""
-    async with running:
-        async for chunk in running:
-            yield chunk
-
-
 async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -> Response:
     """The first part of an answer as a page."""
     body = bytearray()
+    if running.is_cut:
+        body += f"# Only the first {door.config.describe_statements} statements.\n".encode()
     async with running:
         async for chunk in running:
             body += chunk
@@ -499,7 +521,7 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, without_body)
+        await self._app({**scope, "method": "GET", HEAD: True}, receive, without_body)
 
 
 class WithoutPrefix:

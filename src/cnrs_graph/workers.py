@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 import json
 import logging
-import math
 import os
 import re
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -34,6 +34,7 @@ from cnrs_graph.errors import (
     WorkerDiedError,
 )
 from cnrs_graph.formats import JSON_RESULTS, NTRIPLES, Format
+from cnrs_graph.lanes import Lane, Lanes, Ticket
 from cnrs_graph.store import Answer, Form, unreadable
 from cnrs_graph.terms import PREFIXES
 from cnrs_graph.zygote import HEADER, Wall, frame
@@ -45,13 +46,20 @@ _COMPLAINT_BYTES = 1 << 14
 _CLOSING_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 5.0
 _SPARE_WORKERS = 1
+#: Workers beyond these are let go when long queries have ended.
+_MOST_SPARE_WORKERS = 4
+#: The niceness of a process whose query runs there.
+_NICENESS = {Lane.SIDE: 10, Lane.SLOW: 19}
+#: What makes a clock of a process number; Linux only.
+_CPU_CLOCK = 2
 _PANIC = re.compile(r"panicked at [^\n]*\n([^\n]*)")
 
 
 class Pool:
-    """Workers that answer queries over one set of quads, `size` at a time.
+    """Workers that answer queries over one set of quads, `size` at a time, long ones beside them (`lanes`).
 
-    Units: `memory_bytes` is what one query may take beyond the data; `queue_length` counts queries that wait.
+    Units: `memory_bytes` is what one query may take beyond the data; `queue_length` counts queries that wait,
+    `slow_workers` those that have run longer than `slow_after_seconds`.
     Where the system lacks a wall (see `walls`) the deadline still holds.
     """
 
@@ -62,13 +70,19 @@ class Pool:
         timeout_seconds: float = 30.0,
         memory_bytes: int = 1 << 30,
         queue_length: int = 64,
+        slow_after_seconds: float = 1.0,
+        slow_workers: int = 8,
     ) -> None:
         self.size = size
         self.timeout_seconds = timeout_seconds
         self.memory_bytes = memory_bytes
         self.queue_length = queue_length
-        self._slots = asyncio.Semaphore(size)
-        self._waiting = 0
+        self.slow_after_seconds = slow_after_seconds
+        self.slow_workers = slow_workers
+        #: How many workers were killed before their answer was whole.
+        self.killed = 0
+        self._lanes = self._new_lanes()
+        self._forking = 0
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
         self._workers: set[_Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +99,7 @@ class Pool:
         """
         self._default_graphs = tuple(default_graphs)
         # Of this event loop, should the pool have been closed in another one.
-        self._slots = asyncio.Semaphore(self.size)
+        self._lanes = self._new_lanes()
         self._idle = asyncio.LifoQueue()
         try:
             self._quads = _opened(quads)
@@ -105,6 +119,7 @@ class Pool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._lanes.close()
         last, self._zygote = self._zygote, None
         for worker in self._workers:
             worker.close()
@@ -130,7 +145,16 @@ class Pool:
     @property
     def waiting(self) -> int:
         """How many queries wait for a worker."""
-        return self._waiting
+        return self._lanes.waiting
+
+    @property
+    def idle(self) -> int:
+        """How many workers have nothing to do."""
+        return self._idle.qsize()
+
+    def running(self, lane: Lane) -> int:
+        """How many queries run in a lane."""
+        return self._lanes.running(lane)
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -147,13 +171,17 @@ class Pool:
         default_graphs: Sequence[str] | None = None,
         named_graphs: Sequence[str] | None = None,
         timeout_seconds: float | None = None,
+        most_statements: int | None = None,
+        on_start: Callable[[RunningAnswer], object] = lambda _: None,
     ) -> RunningAnswer:
         """Start a query; returns when the first bytes of its answer are there, or the first error.
 
         A SELECT or ASK is written in *results*, a CONSTRUCT or DESCRIBE in *graphs*.
         Graphs: *default_graphs* and *named_graphs*, when given, replace the query's own FROM.
         Units: the time-out, at most the pool's, runs from the moment a worker takes the query until the last
-        byte is read; a query also waits no longer than that for a worker.
+        byte is read; a query also waits no longer than that for a worker. Of a graph at most
+        *most_statements* are written, and the answer says when it `is_cut`.
+        *on_start* is told of the answer as soon as a worker has the query.
         Raises: QueryError, QueryTimeoutError, QueryMemoryError, WorkerDiedError, TooManyQueriesError.
         """
         seconds = min(timeout_seconds or self.timeout_seconds, self.timeout_seconds)
@@ -164,9 +192,11 @@ class Pool:
             "default_graphs": default_graphs,
             "named_graphs": named_graphs,
             "seconds": seconds,
+            "most_statements": most_statements,
         }
-        worker = await self._enter(seconds)
-        running = RunningAnswer(self, worker, results, graphs, seconds)
+        worker, ticket = await self._enter(seconds)
+        running = RunningAnswer(self, worker, ticket, results, graphs, seconds)
+        on_start(running)
         await running.begin(request)
         return running
 
@@ -175,43 +205,34 @@ class Pool:
         async with await self.answer(text, timeout_seconds=timeout_seconds) as running:
             return Answer(running.form, b"".join([chunk async for chunk in running]))
 
-    async def _enter(self, seconds: float) -> _Worker:
+    async def _enter(self, seconds: float) -> tuple[_Worker, Ticket]:
         """Wait for a place among the running queries, and take a worker."""
         if self._zygote is None:
             raise WorkerDiedError("the pool is closed")
-        if self._slots.locked() and self._waiting >= self.queue_length:
-            raise self._too_many()
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(seconds):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise self._too_many() from error
-        finally:
-            self._waiting -= 1
+        ticket = await self._lanes.enter(seconds)
         try:
             async with asyncio.timeout(seconds):
                 while (worker := await self._idle.get()).has_ended:
                     self._replace(worker)
-        except TimeoutError as error:
-            self._slots.release()
-            raise self._too_many() from error
-        except BaseException:
-            self._slots.release()
+        except BaseException as error:
+            self._lanes.leave(ticket)
+            if isinstance(error, TimeoutError):
+                raise TooManyQueriesError(self.waiting, 1) from error
             raise
-        return worker
+        return worker, ticket
 
-    def _too_many(self) -> TooManyQueriesError:
-        return TooManyQueriesError(self._waiting, math.ceil(self.timeout_seconds / self.size))
+    def give_back(self, worker: _Worker, ticket: Ticket) -> None:
+        """Take a worker back that has finished its answer; one that was slowed down stays so, and goes."""
+        self._lanes.leave(ticket)
+        if worker.is_lowered or len(self._workers) - self._lanes.away > self.size + _MOST_SPARE_WORKERS:
+            self._replace(worker)
+        else:
+            self._idle.put_nowait(worker)
 
-    def give_back(self, worker: _Worker) -> None:
-        """Take a worker back that has finished its answer."""
-        self._slots.release()
-        self._idle.put_nowait(worker)
-
-    def give_up(self, worker: _Worker) -> None:
+    def give_up(self, worker: _Worker, ticket: Ticket) -> None:
         """Take a worker back that has not: it is killed, and another takes its place."""
-        self._slots.release()
+        self._lanes.leave(ticket)
+        self.killed += 1
         self._replace(worker)
 
     async def cause_of_death(self, worker: _Worker) -> CnrsGraphError:
@@ -231,19 +252,43 @@ class Pool:
         worker.kill()
         self._workers.discard(worker)
         if worker.zygote is self._zygote:
-            self._in_background(self._fork_instead_of(worker))
+            self._in_background(self._bury(worker))
+            self._make_room()
         else:
             worker.close()
 
-    async def _fork_instead_of(self, worker: _Worker) -> None:
-        # When this fails the zygote has ended, and its keeper makes new workers.
+    async def _bury(self, worker: _Worker) -> None:
         with contextlib.suppress(OSError):
-            await self._fork(worker.zygote)
             await worker.zygote.bury(worker)
         worker.close()
 
+    def _make_room(self) -> None:
+        """Have as many workers as fast places and a spare, besides those at work elsewhere."""
+        wanted = self.size + _SPARE_WORKERS + self._lanes.away - len(self._workers) - self._forking
+        if self._zygote is not None:
+            for _ in range(wanted):
+                self._in_background(self._fork_if_possible(self._zygote))
+
+    async def _fork_if_possible(self, parent: _Zygote) -> None:
+        # When this fails the zygote has ended, and its keeper makes new workers.
+        with contextlib.suppress(OSError):
+            await self._fork(parent)
+
+    def _new_lanes(self) -> Lanes:
+        return Lanes(
+            fast=self.size,
+            slow=self.slow_workers,
+            slow_after_seconds=self.slow_after_seconds,
+            queue_length=self.queue_length,
+            on_room_needed=self._make_room,
+        )
+
     async def _fork(self, parent: _Zygote) -> None:
-        worker = await parent.fork()
+        self._forking += 1
+        try:
+            worker = await parent.fork()
+        finally:
+            self._forking -= 1
         self._workers.add(worker)
         self._idle.put_nowait(worker)
 
@@ -295,17 +340,36 @@ class RunningAnswer:
 
     form: Form
     format: Format
+    #: Whether statements were left out.
+    is_cut = False
 
-    def __init__(self, pool: Pool, worker: _Worker, results: Format, graphs: Format, seconds: float) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        worker: _Worker,
+        ticket: Ticket,
+        results: Format,
+        graphs: Format,
+        seconds: float,
+    ) -> None:
         self._pool = pool
         self._worker = worker
+        self._ticket = ticket
+        ticket.lower, ticket.stop = worker.lower, self.stop
+        before = worker.cpu_seconds()
+        ticket.computed_seconds = lambda: worker.cpu_seconds() - before
         self._formats = (results, graphs)
-        self._seconds = seconds
         self._first: bytes | None = None
         self._holds_worker = True
-        self._is_late = False
+        self._stopped_by: CnrsGraphError | None = None
         # A timer and not a time-out around each read: it strikes although nobody reads.
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+        late = QueryTimeoutError(seconds)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.stop, late)
+
+    @property
+    def lane(self) -> Lane:
+        """Where it runs, or ran last."""
+        return self._ticket.lane
 
     async def begin(self, request: Mapping[str, object]) -> None:
         """Send the request and wait for the form and the first bytes."""
@@ -313,11 +377,13 @@ class RunningAnswer:
             self._worker.send(frame(zygote.REQUEST, json.dumps(request).encode()))
             kind, body = await self._receive()
             if kind == zygote.FORM:
-                self.form = Form(body.decode())
+                form, _, more = body.decode().partition(" ")
+                self.form, self.is_cut = Form(form), more == zygote.CUT
                 self.format = self._formats[self.form is Form.CONSTRUCT]
                 kind, body = await self._receive()
             if kind == zygote.CHUNK:
                 self._first = body
+            self._ticket.has_begun = True
         except BaseException:
             self._abandon()
             raise
@@ -326,8 +392,8 @@ class RunningAnswer:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._is_late:
-            raise QueryTimeoutError(self._seconds)
+        if self._stopped_by is not None:
+            raise self._stopped_by
         if self._first is not None:
             first, self._first = self._first, None
             return first
@@ -341,6 +407,12 @@ class RunningAnswer:
         if kind == zygote.END:
             raise StopAsyncIteration
         return body
+
+    def stop(self, reason: CnrsGraphError) -> None:
+        """Stop it before its end: whoever reads it is told why."""
+        if self._holds_worker:
+            self._stopped_by = reason
+            self._abandon()
 
     async def aclose(self) -> None:
         """Leave the answer; when its end has not been read the worker is stopped and replaced."""
@@ -359,8 +431,8 @@ class RunningAnswer:
         try:
             kind, body = await self._worker.receive()
         except (asyncio.IncompleteReadError, OSError) as error:
-            if self._is_late:
-                raise QueryTimeoutError(self._seconds) from error
+            if self._stopped_by is not None:
+                raise self._stopped_by from error
             raise await self._pool.cause_of_death(self._worker) from error
         if kind in (zygote.END, zygote.FAILED):
             self._finish()
@@ -379,17 +451,13 @@ class RunningAnswer:
         if self._holds_worker:
             self._holds_worker = False
             self._timer.cancel()
-            self._pool.give_back(self._worker)
+            self._pool.give_back(self._worker, self._ticket)
 
     def _abandon(self) -> None:
         if self._holds_worker:
             self._holds_worker = False
             self._timer.cancel()
-            self._pool.give_up(self._worker)
-
-    def _expire(self) -> None:
-        self._is_late = True
-        self._abandon()
+            self._pool.give_up(self._worker, self._ticket)
 
 
 class _Worker:
@@ -406,6 +474,7 @@ class _Worker:
         self.zygote = parent
         self.pid = pid
         self.is_buried = False
+        self.is_lowered = False
         self._reader = reader
         self._writer = writer
         self._complaints: int | None = complaints
@@ -431,6 +500,26 @@ class _Worker:
         """End it now, unless it has been buried: its number may then be somebody else's."""
         if not self.is_buried and self.zygote.process.returncode is None:
             os.kill(self.pid, signal.SIGKILL)
+
+    def lower(self, lane: Lane) -> None:
+        """Let others go first: as far as the system permits, every other process when it is slow.
+
+        There is no way back without privileges.
+        """
+        self.is_lowered = True
+        if self.is_buried or self.zygote.process.returncode is not None:
+            return
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS[lane])
+            if lane is Lane.SLOW and hasattr(os, "SCHED_IDLE"):
+                os.sched_setscheduler(self.pid, os.SCHED_IDLE, os.sched_param(0))
+
+    def cpu_seconds(self) -> float:
+        """The time it has computed since it was forked; the system's clock where that is not told."""
+        with contextlib.suppress(OSError):
+            if not self.is_buried and sys.platform == "linux":
+                return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
+        return time.monotonic()
 
     def complaint(self) -> str:
         """What it printed."""

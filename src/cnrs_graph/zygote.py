@@ -28,6 +28,8 @@ HEADER = struct.Struct("!cI")
 FRAME_BYTES = 1 << 16
 
 REQUEST, FORM, CHUNK, END, FAILED = b"Q", b"F", b"C", b"E", b"X"
+#: Said behind the form of an answer from which something was left out.
+CUT = "cut"
 READY, FORK, BURY = b"R", b"P", b"W"
 
 _PR_SET_PDEATHSIG = 1
@@ -269,7 +271,13 @@ def write_answer(channel: socket.socket, store: ox.Store, request: Mapping[str, 
     default, named = graphs_of(request)
     found = store.query(request["query"], default_graph=default, named_graphs=named)
     if isinstance(found, ox.QueryTriples):
-        write_graph(found, channel, request["graphs"], request["prefixes"])
+        most = request["most_statements"]
+        if most is None:
+            write_graph(found, channel, "CONSTRUCT", request["graphs"], request["prefixes"])
+        else:
+            first, is_cut = at_most(found, most)
+            form = f"CONSTRUCT {CUT}" if is_cut else "CONSTRUCT"
+            write_graph(first, channel, form, request["graphs"], request["prefixes"])
         return
     media_type = request["results"]
     form = "ASK" if isinstance(found, ox.QueryBoolean) else "SELECT"
@@ -278,17 +286,35 @@ def write_answer(channel: socket.socket, store: ox.Store, request: Mapping[str, 
     frames.end()
 
 
+def at_most(found: Iterable[ox.Triple], most: int) -> tuple[list[ox.Triple], bool]:
+    """The first statements of a description, each once, and whether there are more.
+
+    >>> at_most("abacd", 3)
+    (['a', 'b', 'c'], True)
+    """
+    kept: dict[ox.Triple, None] = {}
+    for triple in found:
+        if len(kept) == most and triple not in kept:
+            return list(kept), True
+        kept[triple] = None
+    return list(kept), False
+
+
 def write_graph(
-    found: ox.QueryTriples, channel: socket.socket, media_type: str, prefixes: Mapping[str, str]
+    found: Iterable[ox.Triple],
+    channel: socket.socket,
+    said: str,
+    media_type: str,
+    prefixes: Mapping[str, str],
 ) -> None:
-    """Write the statements of a CONSTRUCT or DESCRIBE."""
-    frames = Frames(channel, "CONSTRUCT", xml=media_type in _XML)
+    """Write the statements of a CONSTRUCT or DESCRIBE; *said* goes ahead of them as their form."""
+    frames = Frames(channel, said, xml=media_type in _XML)
     form = ox.RdfFormat.from_media_type(media_type)
     if media_type in _WITH_PREFIXES:
         triples = with_xml_names(found) if media_type in _XML else found
         ox.serialize(triples, frames.file, format=form, prefixes=dict(prefixes))
     else:
-        found.serialize(frames.file, format=form)
+        ox.serialize(found, frames.file, format=form)
     frames.end()
 
 
