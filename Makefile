@@ -8,7 +8,7 @@ CHROMIUM := $(shell command -v chromium)
 NPM := $(shell command -v npm)
 EDITOR_BUNDLE := src/cnrs_graph/static/manifest.json
 
-.PHONY: serve test check format lint types valid docs lock editor clean
+.PHONY: serve test check format lint types valid docs lock editor bench clean
 
 # Without npm the query page is a plain form; nothing is installed for it.
 serve: $(VENV)/installed
@@ -38,6 +38,10 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python docs/make_reference.py
+
+# Beside other servers; BENCH="--sizes 5000,1000000" for more. See benchmarks/README.md.
+bench: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 # The lock files hold names, versions and hashes only.
 lock: $(VENV)/installed-dev
