@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cnrs_graph import sparql
 from cnrs_graph.errors import QueryError, RefusedQueryError
 from cnrs_graph.sparql import DEEPEST, inspect, refuse_reaching_out, with_total_order
 
@@ -776,3 +777,37 @@ def test_groups_are_sorted_by_what_is_counted_in_them():
     answer = ox.Store().query(with_total_order(text))
 
     assert [row["g"].value for row in answer] == ["b", "d", "a", "c"]
+
+
+# ------------------------------------------------------------------------------ what is remembered
+
+
+ALIKE = [
+    ("SELECT ?s { ?s ?p <http://e.org/a> }", "SELECT ?s { ?s ?p <http://e.org/b> }"),
+    ("ASK { ?s ?p ?o FILTER(?o <http://e.org/a#b> ?s) }", "ASK { ?s ?p ?o FILTER(?o < 1) }"),
+    ("SELECT ?s FROM <http://e.org/a> { ?s ?p ?o }", "SELECT ?s FROM <http://e.org/b> { ?s ?p ?o }"),
+    ("SELECT * { SERVICE <http://e.org/a> { ?s ?p ?o } }", "SELECT * { SERVICE <http://e.org/b> {} }"),
+    ("PREFIX e: <http://e.org/a#> ASK FROM e:x { }", "PREFIX e: <http://e.org/b#> ASK FROM e:x { }"),
+    ('SELECT ?s { ?s ?p "<http://e.org/a>" }', 'SELECT ?s { ?s ?p "<http://e.org/b>" }'),
+    ("ASK { ?s ?p ?o } # <http://e.org/a>", "ASK { ?s ?p ?o } # <http://e.org/b>"),
+    ("ASK { ?s ?p <http://e.org/a> ", "ASK { ?s ?p <http://e.org/b> "),
+]
+
+
+@pytest.mark.parametrize("pair", ALIKE)
+def test_what_is_remembered_of_one_query_is_never_told_of_another(pair):
+    def outcome(read, text):
+        try:
+            return read(text)
+        except QueryError as error:
+            return type(error), str(error), error.excerpt
+
+    for text in (*pair, *pair):
+        assert outcome(inspect, text) == outcome(lambda text: sparql._read(text).facts, text)
+
+
+def test_queries_that_differ_in_the_letters_of_their_iris_are_read_once():
+    sparql._remembered.cache_clear()
+    for number in range(100, 150):
+        inspect(f"SELECT ?s {{ ?s ?p <http://e.org/{number}> }} ORDER BY ?s")
+    assert sparql._remembered.cache_info().misses == 1

@@ -99,11 +99,30 @@ class _Reading(NamedTuple):
     order: tuple[_OrderCondition, ...]
 
 
+#: An IRI in full: read as one wherever `<` may begin one, and elsewhere an error at the `//` in any case.
+_WHOLE_IRI = re.compile(r"<(https?://)([A-Za-z0-9._~%/#:?=&+\-]*)>")
+
+
 def _reading(text: str) -> _Reading:
-    return _remembered(text) if len(text) <= REMEMBERED_CHARACTERS else _read(text)
+    """What a query says, by memory if one was read that differs in the letters of its IRIs only.
+
+    Those letters decide nothing but where a query reaches, and what an error shows: then it is read as it is.
+    """
+    if len(text) > REMEMBERED_CHARACTERS:
+        return _read(text)
+    try:
+        alike = _remembered(_WHOLE_IRI.sub(_blotted, text))
+    except QueryError:
+        return _read(text)
+    return _remembered(text) if alike.facts.reaches else alike
 
 
-@lru_cache(maxsize=256)
+def _blotted(iri: re.Match[str]) -> str:
+    """The IRI with its letters blotted out, of the same length, so that places stay."""
+    return f"<{iri[1]}{'x' * len(iri[2])}>"
+
+
+@lru_cache(maxsize=1024)
 def _remembered(text: str) -> _Reading:
     return _read(text)
 
