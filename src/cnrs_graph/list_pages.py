@@ -36,9 +36,10 @@ def browse_page(desk: Desk) -> bytes:
 
 def class_page(desk: Desk, kind: str) -> bytes:
     """Write the list of all things of a class, by name."""
+    listed = desk.index.instances.get(kind, ())
+    desk.index.ahead(listed)
     things = sorted(
-        (desk.name(thing) for thing in desk.index.instances.get(kind, ())),
-        key=lambda shown: natural(shown.text.casefold()),
+        (desk.name(thing) for thing in listed), key=lambda shown: natural(shown.text.casefold())
     )
     return render(
         desk,
@@ -47,6 +48,7 @@ def class_page(desk: Desk, kind: str) -> bytes:
         here="/browse",
         prose=desk.texts(kind, "skos:definition", "rdfs:comment"),
         things=things,
+        total=desk.index.instance_count(kind),
         kind=desk.name(kind),
     )
 
@@ -146,18 +148,14 @@ def class_counts(desk: Desk) -> list[tuple[Shown, int, str]]:
     index = desk.index
     entries = []
     for kind in browsable(index).values():
-        count = len(index.instances[kind])
+        count = index.instance_count(kind)
         entries.append((desk.name(kind), count, desk.local(f"/browse/{slug_of(kind)}")))
     return sorted(entries, key=lambda entry: entry[0].text.casefold())
 
 
 def browsable(index: Index) -> dict[str, str]:
     """The classes to list, by the slug of their page: those of named things; ours if we define any."""
-    found = {
-        slug_of(kind): kind
-        for kind, things in index.instances.items()
-        if any(thing.startswith(f"{index.base}id/") and thing in index.names for thing in things)
-    }
+    found = {slug_of(kind): kind for kind in index.listed_kinds()}
     ours = {slug: kind for slug, kind in found.items() if kind.startswith(index.base)}
     return ours or found
 
