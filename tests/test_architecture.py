@@ -8,12 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
-    {"errors", "words", "zygote"},
+    {"errors", "progress", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies"},
     {"queries", "reasoning", "shacl_engine", "store"},
     {"descriptions", "inventory", "representations", "answers", "validation", "workers"},
-    {"config", "reports", "pages"},
+    {"config", "lookup", "reports", "pages"},
+    {"census"},
+    {"disk", "remote"},
     {"publication"},
     {"thing_page", "list_pages", "term_pages", "result_page"},
     {"documents"},

@@ -124,7 +124,8 @@ class Index:
     """The statements by subject and by object, kept as they were written; built once, then only read.
 
     Graphs: `accepted` holds every family but the ones in `outside`; `claimed` holds those; `inferred` what
-    follows and was not said. `incoming` lists accepted statements by their object, `disputing` the claimed ones.
+    follows and was not said. `incoming` lists accepted statements by their object,
+    `disputing` the claimed ones.
     """
 
     base: str
@@ -163,6 +164,7 @@ class Index:
 
     def incoming_totals(self, key: str) -> Mapping[tuple[str, str], int]:
         """How many things of a class point at a node with a property, where `incoming` lists fewer."""
+        del key
         return {}
 
     def knows(self, key: str) -> bool:
@@ -479,7 +481,9 @@ def _disputes(index: Index, keys: Sequence[str]) -> Iterator[Dispute]:
 
 def _claimed_parts(index: Index, keys: Sequence[str]) -> tuple[str, ...]:
     found = {node_key(quad.subject) for key in keys for quad in index.disputing.get(key, ())}
-    return tuple(sorted(key for key in found - set(keys) if key not in index.names and key not in index.accepted))
+    return tuple(
+        sorted(key for key in found - set(keys) if key not in index.names and key not in index.accepted)
+    )
 
 
 def description_text(index: Index, description: Description, *, language: str) -> str:

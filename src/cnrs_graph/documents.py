@@ -6,15 +6,24 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import unquote
 
 import pyoxigraph as ox
 
 from cnrs_graph import list_pages, term_pages
-from cnrs_graph.addresses import data_path, folded, path_of, prefix_of
+from cnrs_graph.addresses import data_path, encoded, folded, path_of, prefix_of
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
+from cnrs_graph.errors import UnknownResourceError
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
-from cnrs_graph.inventory import dataset_iri, describe_dataset, graph_sizes, published_datasets
+from cnrs_graph.inventory import (
+    dataset_iri,
+    describe_census,
+    describe_dataset,
+    graph_sizes,
+    published_datasets,
+)
+from cnrs_graph.lookup import Stored
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.representations import graph_bytes
@@ -23,6 +32,9 @@ from cnrs_graph.thing_page import thing_page
 
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
+#: A graph of a store with more statements than this is no document; so many of them its page then shows.
+GRAPH_LIMIT = 100_000
+GRAPH_SHOWN = 5_000
 
 
 @dataclass(frozen=True)
@@ -61,11 +73,16 @@ class Documents:
         self.publication = publication
         self.base = publication.base
         self.prefix = prefix_of(publication.public_url)
-        self.index: Index = build_index(
-            publication.said, publication.inferred, outside=publication.outside_default
+        self._stored = publication.stored
+        self.index: Index = (
+            self._stored.index
+            if self._stored is not None
+            else build_index(publication.said, publication.inferred, outside=publication.outside_default)
         )
         self._bodies: dict[tuple[str, str, str], bytes] = {}
         self._keeping = threading.Lock()
+        #: Kept, so that the page about an endpoint that fails needs nothing from it.
+        self._of_dataset: dict[str, str] = {}
 
     def desk(self, language: str) -> Desk:
         """What pages in a language are made with."""
@@ -94,6 +111,8 @@ class Documents:
             body = doc.page(self.desk(language))
         else:
             body = graph_bytes(self._quads(doc, fmt), fmt, base=self.base, first=doc.iri)
+        if self._stored is not None and self._stored.changes:
+            return body
         with self._keeping:
             if len(self._bodies) >= _KEPT_BODIES:
                 del self._bodies[next(iter(self._bodies))]
@@ -110,7 +129,10 @@ class Documents:
 
     @cached_property
     def by_path(self) -> Mapping[str, Document]:
-        """What stands at each path that has a page, things at the path of their page."""
+        """What stands at each path that has a page, things at the path of their page.
+
+        Of a store the things are left out: `at` finds them.
+        """
         found = {doc.path: doc for doc in (*self._things(), *self._graphs(), *self._fixed())}
         versions = [
             node_key(value)
@@ -124,6 +146,26 @@ class Documents:
                 found[path] = Document(now.iri, path, now.stem, now.page, now.quads)
         return found
 
+    def at(self, path: str) -> Document | None:
+        """What stands at a path that has a page."""
+        found = self.by_path.get(path)
+        if found is not None or self._stored is None:
+            return found
+        tail = path[len("/doc/") :] if path.startswith("/doc/") else path[1:]
+        start = f"{self.base}id/" if path.startswith("/doc/") else self.base
+        for iri in dict.fromkeys((f"{start}{tail}", f"{start}{unquote(tail)}")):
+            if path_of(self.base, iri) == path and self.index.knows(iri):
+                return self._thing(iri)
+        return None
+
+    def spelling(self, key: str) -> str:
+        """The path that a folded one means; empty where that is not certain."""
+        known = self.spellings.get(key)
+        if known is not None or self._stored is None:
+            return known or ""
+        found = self.at(encoded(key))
+        return found.path if found is not None else ""
+
     @cached_property
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
@@ -135,26 +177,31 @@ class Documents:
 
     def _things(self) -> Iterator[Document]:
         for iri in {*self.index.accepted, *self.index.claimed}:
-            path = path_of(self.base, iri)
-            if path is None or "#" in path or path == "/":
-                continue
-            first = data_path(self.base, iri, "")
-            stem = first.rstrip(".") if first is not None else path
-            yield Document(
-                iri,
-                path,
-                stem,
-                self._thing_page(iri),
-                self._thing_quads(iri),
-                self.index.kinds(iri),
-                keeps_claims_apart=True,
-            )
+            found = self._thing(iri)
+            if found is not None:
+                yield found
+
+    def _thing(self, iri: str) -> Document | None:
+        path = path_of(self.base, iri)
+        if path is None or "#" in path or path == "/":
+            return None
+        first = data_path(self.base, iri, "")
+        return Document(
+            iri,
+            path,
+            first.rstrip(".") if first is not None else path,
+            self._thing_page(iri),
+            self._thing_quads(iri),
+            self.index.kinds(iri),
+            keeps_claims_apart=True,
+        )
 
     def _graphs(self) -> Iterator[Document]:
         for graph in self.publication.named_graphs():
             path = path_of(self.base, graph)
             if path is not None:
-                yield Document(graph, path, path, self._graph_page(graph), self._graph_quads(graph))
+                quads = self._graph_quads(graph) if self._is_document(graph) else None
+                yield Document(graph, path, path, self._graph_page(graph), quads)
 
     def _fixed(self) -> Iterator[Document]:
         base = self.base
@@ -195,7 +242,10 @@ class Documents:
         return lambda: document(self.index, describe(self.index, iri), self._about(iri))
 
     def _document_of(self, iri: str) -> Document:
-        return self.by_path[path_of(self.base, iri) or ""]
+        found = self.at(path_of(self.base, iri) or "")
+        if found is None:
+            raise UnknownResourceError(iri)
+        return found
 
     def _about(self, iri: str) -> Iterator[ox.Quad]:
         """What a document says of itself: its topic, its dataset, its licence."""
@@ -213,6 +263,9 @@ class Documents:
                 yield ox.Quad(page, ox.NamedNode(expand(curie)), ox.NamedNode(target))
 
     def _graph_quads(self, graph: str) -> Callable[[], Sequence[ox.Quad]]:
+        if self._stored is not None:
+            stored = self._stored
+            return lambda: stored.quads_of(graph, GRAPH_LIMIT)
         if graph == self.publication.inferred_graph:
             return lambda: self.publication.inferred
         name = ox.NamedNode(graph)
@@ -221,24 +274,48 @@ class Documents:
     def _graph_page(self, graph: str) -> Callable[[Desk], bytes]:
         quads = self._graph_quads(graph)
         inferred = graph == self.publication.inferred_graph
-        return lambda desk: list_pages.graph_page(
-            desk, graph, quads(), data_links(desk, self._document_of(graph).variants()), inferred=inferred
-        )
+
+        def page(desk: Desk) -> bytes:
+            # Of a graph that is too large for a document the page shows the first statements.
+            total, stored = self.sizes.get(graph, 0), self._stored
+            whole = stored is None or self._is_document(graph)
+            shown = quads() if whole or stored is None else stored.quads_of(graph, GRAPH_SHOWN)
+            links = data_links(desk, self._document_of(graph).variants())
+            return list_pages.graph_page(desk, graph, shown, links, inferred=inferred, total=total)
+
+        return page
+
+    def _is_document(self, graph: str) -> bool:
+        """Whether a graph is small enough to be had as a document."""
+        return self._stored is None or 0 < self.sizes.get(graph, 0) <= GRAPH_LIMIT
 
     def _front_page(self, desk: Desk) -> bytes:
         return list_pages.front_page(desk, self._dataset, data_links(desk, self.by_path["/"].variants()))
 
     def _dataset_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/dataset"].variants())
-        sizes = graph_sizes((*self.publication.said.quads, *self.publication.inferred))
-        return list_pages.dataset_page(desk, self._dataset, sizes, links)
+        return list_pages.dataset_page(desk, self._dataset, self.sizes, links)
 
     def _dataset_quads(self) -> Sequence[ox.Quad]:
-        return self._counted
+        return self._counted if self._stored is None else self._counted_in(self._stored)
 
     @cached_property
     def _counted(self) -> Sequence[ox.Quad]:
         return describe_dataset(self.publication.said)
+
+    def _counted_in(self, stored: Stored) -> Sequence[ox.Quad]:
+        described = [quad for iri in self._datasets for quad in self.index.accepted.get(iri, ())]
+        census = stored.counted().census
+        return described if census is None else describe_census(self.base, census, described)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How many statements each graph holds."""
+        return self._in_memory if self._stored is None else self._stored.graphs()
+
+    @cached_property
+    def _in_memory(self) -> Mapping[str, int]:
+        return graph_sizes((*self.publication.said.quads, *self.publication.inferred))
 
     def _ontology_page(self, desk: Desk) -> bytes:
         return term_pages.ontology_page(desk, data_links(desk, self.by_path["/ontology"].variants()))
@@ -265,9 +342,16 @@ class Documents:
 
     @cached_property
     def _dataset(self) -> str | None:
-        return next(iter(published_datasets(self.publication.said)), None)
+        return next(iter(self._datasets), None)
+
+    @cached_property
+    def _datasets(self) -> tuple[str, ...]:
+        return published_datasets(self.publication.said)
 
     def of_dataset(self, curie: str) -> str:
         """What the data says of the dataset as a whole under a property; empty if it says nothing."""
-        values = self.index.values(self._dataset, expand(curie)) if self._dataset else ()
-        return next((v.value for v in values if isinstance(v, ox.NamedNode | ox.Literal)), "")
+        if curie not in self._of_dataset:
+            values = self.index.values(self._dataset, expand(curie)) if self._dataset else ()
+            found = (v.value for v in values if isinstance(v, ox.NamedNode | ox.Literal))
+            self._of_dataset[curie] = next(found, "")
+        return self._of_dataset[curie]

@@ -46,7 +46,7 @@ def published_datasets(said: Dataset) -> tuple[str, ...]:
 class Census:
     """What was counted in a dataset: once, when it is put together, never at a request.
 
-    Graphs: everything counts what was said in every graph; `inferred` is the size of the inferred graph alone.
+    Graphs: everything counts what was said in every graph; `inferred` is the size of the inferred graph.
     """
 
     triples: int

@@ -38,9 +38,7 @@ def class_page(desk: Desk, kind: str) -> bytes:
     """Write the list of all things of a class, by name."""
     listed = desk.index.instances.get(kind, ())
     desk.index.ahead(listed)
-    things = sorted(
-        (desk.name(thing) for thing in listed), key=lambda shown: natural(shown.text.casefold())
-    )
+    things = sorted((desk.name(thing) for thing in listed), key=lambda shown: natural(shown.text.casefold()))
     return render(
         desk,
         "class.html",
@@ -106,10 +104,17 @@ def dataset_page(
 
 
 def graph_page(
-    desk: Desk, graph: str, quads: Sequence[ox.Quad], formats: Sequence[DataLink], *, inferred: bool
+    desk: Desk,
+    graph: str,
+    quads: Sequence[ox.Quad],
+    formats: Sequence[DataLink],
+    *,
+    inferred: bool,
+    total: int,
 ) -> bytes:
-    """Write the page about one graph."""
+    """Write the page about one graph of *total* statements."""
     subjects = sorted({q.subject.value for q in quads if isinstance(q.subject, ox.NamedNode)})
+    desk.index.ahead(subjects[:_LISTED])
     title = desk.word("inferred-graph") if inferred else desk.name(graph).text
     return render(
         desk,
@@ -118,7 +123,7 @@ def graph_page(
         here="/dataset",
         prose=desk.texts(graph, "dcterms:description", "rdfs:comment"),
         inferred=inferred,
-        total=len(quads),
+        total=max(total, len(quads)),
         sources=_sources(desk, graph),
         subjects=[desk.name(subject) for subject in subjects[:_LISTED]],
         subjects_total=len(subjects),

@@ -8,9 +8,11 @@ from pathlib import Path, PurePath
 
 import pyoxigraph as ox
 
+from cnrs_graph import __version__, disk
 from cnrs_graph.config import Config
 from cnrs_graph.dataset import Dataset, load, load_as, merged, nquads, source_files
 from cnrs_graph.errors import NonConformingDataError
+from cnrs_graph.lookup import Stored
 from cnrs_graph.queries import Catalogue, SavedQuery
 from cnrs_graph.reasoning import entail, read_rules
 from cnrs_graph.terms import graph_iri
@@ -35,6 +37,8 @@ class Publication:
     report: Report | None
     #: Graph families that stay out of the default graph of queries.
     outside_default: tuple[str, ...]
+    #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
+    stored: Stored | None = None
 
     @property
     def inferred_graph(self) -> str:
@@ -43,11 +47,20 @@ class Publication:
 
     def default_graphs(self) -> tuple[str, ...]:
         """The graphs that make up the default graph of a query."""
+        if self.stored is not None:
+            return self.stored.default_graphs
         return (*self.said.without(*self.outside_default).graphs(), self.inferred_graph)
 
     def named_graphs(self) -> tuple[str, ...]:
         """Every graph that a query can name."""
+        if self.stored is not None:
+            return tuple(self.stored.graphs())
         return (*self.said.graphs(), self.inferred_graph)
+
+    def statements(self) -> bytes | Path:
+        """What the processes that answer queries start from: a folder on disk, else N-Quads."""
+        folder = self.stored.folder if self.stored is not None else None
+        return folder if folder is not None else self.nquads()
 
     def nquads(self) -> bytes:
         """Everything, said and inferred, the way it goes to the processes that answer queries."""
@@ -134,6 +147,49 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         catalogue=Catalogue(config.queries),
         report=report,
         outside_default=config.outside_default,
+    )
+
+
+def load_into(
+    config: Config,
+    place: Path,
+    *,
+    inferring: bool = True,
+    replace: bool = False,
+    progress: disk.Progress = disk.untold,
+) -> disk.Manifest:
+    """Build a store on disk from the configured data, ontology and shapes.
+
+    Raises: SourceError, ConfigError.
+    """
+    files = [each for path in config.data for each in disk.inputs(path, base=config.base)]
+    files += disk.inputs(config.ontology, base=config.base, under="ontology")
+    files += disk.inputs(config.shapes, base=config.base, under="shapes")
+    return disk.build(
+        place,
+        files,
+        base=config.base,
+        version=__version__,
+        outside_default=config.outside_default,
+        rules=read_rules(config.ontology / "rules" / "core") if inferring else None,
+        replace=replace,
+        progress=progress,
+    )
+
+
+def on_store(config: Config, stored: Stored) -> Publication:
+    """Put a publication together whose statements are in a store."""
+    return Publication(
+        base=config.base,
+        public_url=config.public_url,
+        title=config.title,
+        notice=config.notice,
+        said=stored.index.fetched.core,
+        inferred=(),
+        catalogue=Catalogue(config.queries),
+        report=None,
+        outside_default=config.outside_default,
+        stored=stored,
     )
 
 

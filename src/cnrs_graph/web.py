@@ -35,6 +35,7 @@ from cnrs_graph.formats import (
 )
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
+from cnrs_graph.remote import RemotePool
 from cnrs_graph.site import (
     Reply,
     failure,
@@ -79,12 +80,12 @@ class Door:
     pool: Pool
 
 
-def create_app(publication: Publication, config: Config) -> ASGIApp:
-    """Put a publication on the web.
+def create_app(publication: Publication, config: Config, pool: Pool | None = None) -> ASGIApp:
+    """Put a publication on the web; queries go to *pool*, else to processes of our own.
 
     Source: docs/reference/http.md for addresses and statuses; SPARQL 1.1 Protocol for /sparql.
     """
-    pool = Pool(
+    pool = pool or Pool(
         size=config.workers,
         timeout_seconds=config.query_seconds,
         memory_bytes=config.query_memory_bytes,
@@ -97,7 +98,7 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
         # Made before the first request, which would otherwise wait for it.
         site_of(publication)
         async with pool:
-            await pool.start(publication.nquads(), publication.default_graphs())
+            await pool.start(publication.statements(), publication.default_graphs())
             yield
 
     app = FastAPI(
@@ -224,7 +225,8 @@ async def _answer(door: Door, request: Request, query: str, asked: QueryRequest)
     chosen = negotiate(request.headers.get("accept"), OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
     answering = door.pool.answer(
-        runnable,
+        # The order that keeps our engine alive is nothing that another one needs.
+        query if isinstance(door.pool, RemotePool) else runnable,
         results=JSON_RESULTS if chosen is PAGE else chosen,
         graphs=NTRIPLES if chosen is PAGE else chosen,
         default_graphs=asked.default_graphs if dataset else None,
