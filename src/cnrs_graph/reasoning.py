@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -42,42 +42,34 @@ def entail(said: Iterable[ox.Quad], rules: Mapping[str, str], *, into: str) -> t
 
 
 def entail_into(store: ox.Store, rules: Mapping[str, str], *, into: str) -> None:
-    """Derive what follows inside a store on disk, applying the rules until nothing new appears.
+    """Derive what follows inside a store in memory, applying the rules until nothing new appears.
 
     Graphs: reads the default graph; what is derived and was not there is added to it and to the graph *into*.
     Raises: SourceError naming the rule that cannot be run.
     """
-    graph, default = ox.NamedNode(into), ox.DefaultGraph()
-    while sum(_add(store, _new(store, name, text), graph, default) for name, text in rules.items()):
+    graphs = (ox.NamedNode(into), ox.DefaultGraph())
+    while sum(_add(store, _apply(store, name, text), graphs) for name, text in rules.items()):
         pass
 
 
-def _add(store: ox.Store, triples: Iterable[ox.Triple], *graphs: ox.NamedNode | ox.DefaultGraph) -> int:
-    """Add triples to graphs as they come; how many they were."""
-    count = 0
-
-    def quads() -> Iterator[ox.Quad]:
-        nonlocal count
-        for subject, predicate, value in triples:
-            count += 1
-            yield from (ox.Quad(subject, predicate, value, graph) for graph in graphs)
-
-    store.bulk_extend(quads())
-    return count
+def _add(
+    store: ox.Store, triples: Sequence[ox.Triple], graphs: Sequence[ox.NamedNode | ox.DefaultGraph]
+) -> int:
+    """Add triples to graphs; how many they are."""
+    store.extend(
+        ox.Quad(each.subject, each.predicate, each.object, graph) for each in triples for graph in graphs
+    )
+    return len(triples)
 
 
 def _apply(store: ox.Store, name: str, text: str) -> list[ox.Triple]:
     """What one rule derives that the store does not hold yet."""
-    return list(_new(store, name, text))
-
-
-def _new(store: ox.Store, name: str, text: str) -> Iterator[ox.Triple]:
     try:
         answer = store.query(text)
     except SyntaxError as error:
         raise SourceError(Place(Path(f"{name}.rq")), f"not a query: {error.msg}") from error
     if not isinstance(answer, ox.QueryTriples):
         raise SourceError(Place(Path(f"{name}.rq")), "a rule is a CONSTRUCT query")
-    for triple in answer:
-        if ox.Quad(triple.subject, triple.predicate, triple.object) not in store:
-            yield triple
+    return [
+        triple for triple in answer if ox.Quad(triple.subject, triple.predicate, triple.object) not in store
+    ]
