@@ -439,7 +439,10 @@ def _add_serve(commands: Any) -> None:
     command.add_argument("--port", type=int, default=8000, help="default: 8000")
     command.add_argument("--workers", type=int, metavar="N", help="queries answered at the same time")
     command.add_argument(
-        "--store", metavar="DIR|URL", help="a store on disk made by load, or a SPARQL 1.1 endpoint"
+        "--store",
+        metavar="DIR|URL",
+        help="a store on disk made by load, or a SPARQL 1.1 endpoint "
+        "(CNRS_GRAPH_STORE_USER and CNRS_GRAPH_STORE_PASSWORD say who asks)",
     )
     command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
     command.add_argument(
