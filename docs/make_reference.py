@@ -49,7 +49,10 @@ def http_page(_: Config) -> str:
         )
         for each in (*GRAPH_FORMATS, *RESULT_FORMATS)
     )
-    statuses = ((str(status), _sentence(kind.__doc__)) for kind, status in STATUS.items())
+    statuses = [
+        (str(status), _sentence(kind.__doc__)) for kind, status in STATUS.items() if kind is not Exception
+    ]
+    statuses.append((str(STATUS[Exception]), "Our own mistake; its details are in the log only"))
     return "".join(
         (
             "# Addresses\n\n",
@@ -99,8 +102,7 @@ def rules_page(config: Config) -> str:
     """Every rule of the shapes: what it asks, how bad a break is, what its message says."""
     shapes = load_shapes(read(config).only("shapes"))
     rows = []
-    for rule in sorted(rules(shapes), key=_natural):
-        told = explain(shapes, rule)
+    for told in (each for rule in sorted(rules(shapes), key=_natural) for each in explain(shapes, rule)):
         label, text = in_language(told.labels, "en"), in_language(told.descriptions, "en")
         rows.append((f"`{told.rule}`", told.severity.name.lower(), label, text))
     head = "# Rules\n\n`cnrs-graph validate --explain RULE` prints one with its shape.\n\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -97,6 +98,31 @@ def test_a_rule_is_explained(run, files):
     assert "D1" in err
 
 
+def test_a_rule_of_several_shapes_is_explained_shape_by_shape(run):
+    code, out, _ = run("validate", "--explain", "TM5")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("TM5")] == [
+        "TM5  A term has a date or a year",
+        "TM5  Year and date of a term agree",
+    ]
+    assert out.count("comes from Structural: ") == 2
+
+
+def test_standard_input_is_validated_with_its_lines(files):
+    shapes = files("shapes.ttl", DATE_SHAPES)
+    done = subprocess.run(
+        [sys.executable, "-m", "cnrs_graph", "validate", "-", "--shapes", shapes.name],
+        input=EVENTS,
+        capture_output=True,
+        text=True,
+        cwd=shapes.parent,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("stdin.ttl:4:12: violation D1")
+
+
 @pytest.mark.parametrize(
     ("data", "shapes", "code", "said"),
     [
@@ -184,8 +210,60 @@ SELECT ?label {
 def test_standard_input_is_queried(run, monkeypatch):
     import io
 
-    monkeypatch.setattr("sys.stdin", io.StringIO("ASK {}"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ASK {}")))
     assert run("query", "-")[1] == "yes\n"
+
+
+def test_standard_input_takes_no_parameter(run):
+    code, _, err = run("query", "-", "--param", "country=ctry:can")
+    assert code == 2
+    assert "standard input takes none" in err
+
+
+def test_a_query_that_is_no_utf8_is_an_input_that_cannot_be_read(run, tmp_path):
+    query = tmp_path / "latin.rq"
+    query.write_bytes('ASK {\n ?s ?p "café" }'.encode("latin-1"))
+    code, _, err = run("query", query)
+    assert code == 3
+    assert f"{query}:2: this is no UTF-8" in err
+
+
+def test_the_example_in_the_help_of_query_works(run):
+    example = run("query", "--help")[1].partition("example: cnrs-graph ")[2].split()
+    code, out, err = run(*example)
+    assert code == 0, err
+    assert len(out.splitlines()) > 1
+
+
+def test_a_format_that_is_not_offered_is_named_with_those_that_are(run):
+    for command in (("describe", "ln2"), ("query", "cq-a1-announced-per-country")):
+        code, _, err = run(*command, "--format", "sonnet")
+        assert code == 2
+        assert "--format sonnet" in err
+        assert "Accept" not in err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--workers", "0"), "workers = 0"),
+        (("--base", "nonsense"), "base = 'nonsense'"),
+        (("--public-url", "nonsense"), "public_url = 'nonsense'"),
+        (("--port", "99999"), "--port 99999"),
+    ],
+)
+def test_an_option_of_serve_that_cannot_be_is_refused(run, option, said):
+    code, _, err = run("serve", *option)
+    assert code == 2
+    assert said in err
+
+
+def test_an_address_that_is_taken_is_said(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = run("serve", "--port", port)
+    assert code == 2
+    assert f"--port {port}: Address already in use" in err
 
 
 def test_a_construct_is_printed_as_turtle(run, files):
@@ -239,6 +317,13 @@ def test_a_thing_is_described_by_iri_slug_or_name(run, thing):
     code, out, err = run("describe", thing)
     assert code == 0, err
     assert "Nanotechnologies" in out
+
+
+def test_a_term_or_a_concept_is_described_by_its_prefixed_name(run):
+    for name, iri in ((":underScheme", "ontology#underScheme"), ("role:host", "vocab/role/host")):
+        code, out, err = run("describe", name)
+        assert code == 0, err
+        assert out.splitlines()[1] == f"https://w3id.org/cnrs-graph/{iri}"
 
 
 def test_a_description_comes_in_every_format(run):
@@ -324,3 +409,19 @@ def test_a_reader_who_leaves_is_no_error():
     )
     assert done.stderr == "", time.monotonic() - started
     assert done.returncode == 0
+
+
+def test_findings_decide_the_exit_code_although_nobody_reads_them_all(files):
+    shapes = files("shapes.ttl", DATE_SHAPES)
+    events = "".join(f'e:bad{number} a e:Event ; e:date "x" .\n' for number in range(2000))
+    data = files("events.ttl", "@prefix e: <https://example.org/> .\n" + events)
+    command = f"{sys.executable} -m cnrs_graph validate {data} --shapes {shapes}"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -1; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert len(done.stdout.splitlines()) == 1

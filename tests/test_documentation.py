@@ -144,3 +144,17 @@ def test_another_publication_is_served_and_validated_as_the_page_says(tmp_path, 
     assert b"CNRS" not in page.body
     assert b"Published by the library" in page.body
     assert any("#Ship" in str(quad.object) for quad in published.inferred)
+
+
+def test_the_page_on_architecture_shows_the_floors_that_are_held():
+    from test_architecture import FLOORS
+
+    rows = re.findall(
+        r"^\| (\d+) \| ((?:`\w+`(?:, )?)+) \|", page_text("docs/explanation/architecture.md"), re.MULTILINE
+    )
+    shown = {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)`", names)}
+    assert shown == {name: floor for floor, rooms in enumerate(FLOORS) for name in rooms}
+
+
+def page_text(page):
+    return (ROOT / page).read_text(encoding="utf-8")

@@ -388,7 +388,7 @@ def test_a6_computes_the_last_day_from_what_is_known(small):
 
     assert only(answer, "lastDay", "basis", "name") == [
         ("2018-12-31", "stated", "IRL Alpha"),
-        ("2020-06-01", "computed from the duration", "IRL Beta"),
+        ("2020-05-31", "computed from the duration", "IRL Beta"),
         ("2024-12-31", "at the latest, from the year and the duration", "IRP Gamma"),
     ]
 

@@ -568,3 +568,10 @@ def test_pages_of_things_are_light(publication):
     assert len(sizes) > 300
     heaviest = max(sizes)
     assert heaviest[0] < 60_000, heaviest
+
+
+def test_a_long_text_is_a_paragraph_and_many_sources_are_a_span(publication):
+    page = reply(publication, "/doc/question/fifth-laboratory-in-canada", accept="text/html").body.decode()
+    assert '<p class="note"><span class="aside">Reason:</span>' in page
+    assert "<dt>Reason" not in page
+    assert re.search(r'<a href="#source-1"[^>]*>1</a>–<a href="#source-9"', page)

@@ -442,7 +442,7 @@ def test_credentials_do_not_follow_a_redirect():
 
 
 def test_an_address_with_a_password_is_refused_without_showing_it(run):
-    code, out, err = run("serve", "--store", "http://ada:s3cret@127.0.0.1:1/query")
+    code, out, err = run("serve", "--port", 0, "--store", "http://ada:s3cret@127.0.0.1:1/query")
 
     assert code == 6
     assert "s3cret" not in out + err
@@ -450,7 +450,7 @@ def test_an_address_with_a_password_is_refused_without_showing_it(run):
 
 
 def test_a_server_does_not_start_on_an_endpoint_that_is_not_there(run):
-    code, _, err = run("serve", "--store", "http://127.0.0.1:1/query")
+    code, _, err = run("serve", "--port", 0, "--store", "http://127.0.0.1:1/query")
 
     assert code == 6
     assert "cannot be reached" in err
@@ -638,9 +638,9 @@ def test_a_store_of_another_layout_or_none_is_refused(folder, tmp_path, run):
 
     with pytest.raises(ConfigError, match="load it again"):
         disk.read_manifest(place)
-    assert run("serve", "--store", tmp_path)[0] == 2
-    assert run("serve", "--store", folder, "--base", "https://example.org/")[0] == 2
-    assert run("serve", "data", "--store", folder)[0] == 2
+    assert run("serve", "--port", 0, "--store", tmp_path)[0] == 2
+    assert run("serve", "--port", 0, "--store", folder, "--base", "https://example.org/")[0] == 2
+    assert run("serve", "--port", 0, "data", "--store", folder)[0] == 2
 
 
 def test_a_missing_file_is_told_with_its_name(tmp_path):

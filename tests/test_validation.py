@@ -645,9 +645,9 @@ def test_nothing_is_fetched_whatever_shapes_and_data_ask_for(trap, write):
 
 
 def test_a_rule_is_explained_by_handle_iri_or_local_name(shapes):
-    explanation = explain(shapes, "ln1")
+    (explanation,) = explain(shapes, "ln1")
 
-    assert explanation == explain(shapes, "https://example.org/shapes#Loan") == explain(shapes, "Loan")
+    assert explain(shapes, "https://example.org/shapes#Loan") == explain(shapes, "Loan") == (explanation,)
     assert (explanation.rule, explanation.severity) == ("LN1", Severity.VIOLATION)
     assert explanation.labels == {"en": "A loan has its dates", "fr": "Un prêt a ses dates"}
     assert explanation.descriptions["fr"].startswith("Sans dates")
@@ -657,7 +657,7 @@ def test_a_rule_is_explained_by_handle_iri_or_local_name(shapes):
 
 
 def test_the_text_of_an_explained_shape_is_the_shape_itself(shapes):
-    explanation = explain(shapes, "LN2")
+    (explanation,) = explain(shapes, "LN2")
     part = rdflib.Graph().parse(data=explanation.turtle, format="turtle")
 
     assert explanation.messages["fr"].startswith("Finit le {?value}")

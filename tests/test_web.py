@@ -188,10 +188,12 @@ def test_a_body_without_end_is_cut_off(server):
     assert answer.status_code == 413
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "PROPFIND", "TRACE"])
 def test_other_methods_are_refused_with_what_is_offered(client, method):
     refused = client.request(method, "/sparql")
     assert refused.status_code == 405
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.headers["access-control-allow-origin"] == "*"
     assert "POST" in refused.headers["allow"]
     assert "POST" not in client.request(method, "/").headers["allow"]
 
@@ -502,8 +504,17 @@ def test_the_server_says_how_it_is(client):
     assert client.get("/ready").json() == {"status": "ready"}
 
 
+def test_another_spelling_of_the_endpoint_leads_to_it_with_its_query(client):
+    moved = client.get("/sparql/?query=ASK%20%7B%7D", follow_redirects=False)
+    assert moved.status_code == 308
+    assert moved.headers["location"] == "/sparql?query=ASK%20%7B%7D"
+    assert client.get("/Health/", follow_redirects=False).headers["location"] == "/health"
+
+
 def test_openapi_lists_the_endpoint(client):
-    document = client.get("/openapi.json").json()
+    answer = client.get("/openapi.json")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    document = answer.json()
     assert {"get", "post"} <= set(document["paths"]["/sparql"])
     assert json.dumps(document)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnrs_graph import errors
 
 if TYPE_CHECKING:
+    import socket
+
     from cnrs_graph.config import Config
     from cnrs_graph.publication import Publication
     from cnrs_graph.store import Answer
@@ -61,8 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print(f"cnrs-graph: {error}", file=sys.stderr)
         return exit_code(error)
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _nobody_reads()
         return 0
     except KeyboardInterrupt:
         return 130
@@ -88,19 +91,25 @@ def exit_code(error: errors.CnrsGraphError) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Hold data against shapes, and print the findings."""
+    with _inputs(options) as paths:
+        return _validate(options, paths)
+
+
+def _validate(options: argparse.Namespace, paths: Sequence[Path]) -> int:
     from cnrs_graph import publication, reports
     from cnrs_graph.validation import Severity, explain, load_shapes, vacuous
     from cnrs_graph.validation import validate as hold
 
     config = _config(options)
     said, shapes_said, context = publication.to_validate(
-        config, [_input(path) for path in options.path], [Path(path) for path in options.shapes]
+        config, paths if options.path else (), [Path(path) for path in options.shapes]
     )
     shapes = load_shapes(shapes_said)
     for warning in shapes.warnings:
         _tell(options, f"shapes: {warning}")
     if options.explain:
-        _write(options, reports.explanation_text(explain(shapes, options.explain), options.lang).encode())
+        told = (reports.explanation_text(each, options.lang) for each in explain(shapes, options.explain))
+        _write(options, "\n".join(told).encode())
         return 0
     report = hold(said, shapes, context=context, language=options.lang)
     if options.shapes:
@@ -127,6 +136,7 @@ def serve(options: argparse.Namespace) -> int:
         public_url=options.public_url,
         workers=options.workers,
     )
+    listener = _listener(options.host, options.port)
     pool = None
     if options.store:
         config, published, pool = _from_store(options, config)
@@ -135,7 +145,7 @@ def serve(options: argparse.Namespace) -> int:
         published = build(config, validated=not options.no_validate)
         statements = len(published.said.quads) + len(published.inferred)
         _tell(options, f"{statements} statements; serving them on http://{options.host}:{options.port}/")
-    uvicorn.run(
+    settings = uvicorn.Config(
         create_app(published, config, pool),
         host=options.host,
         port=options.port,
@@ -145,6 +155,7 @@ def serve(options: argparse.Namespace) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
+    uvicorn.Server(settings).run(sockets=[listener])
     return 0
 
 
@@ -204,7 +215,7 @@ def describe(options: argparse.Namespace) -> int:
         return 0
     chosen = by_name(options.format, GRAPH_FORMATS)
     if chosen is None:
-        raise errors.NotAcceptableError(options.format, ["text", *(each.name for each in GRAPH_FORMATS)])
+        raise _unfit_format(options.format, ["text", *(each.name for each in GRAPH_FORMATS)])
     sys.stdout.buffer.write(graph_bytes(document(index, description), chosen, base=published.base))
     return 0
 
@@ -257,17 +268,55 @@ def _from_store(options: argparse.Namespace, config: Config) -> tuple[Config, Pu
     return config, on_store(config, open_remote(store, config.base, config.outside_default)), pool
 
 
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket at the address, taken before anything is read; it does not listen yet.
+
+    Raises: ConfigError when the address is taken or is none.
+    """
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise errors.ConfigError(f"--host {host} --port {port}: {reason}; choose another") from error
+    return listener
+
+
 def _publication(options: argparse.Namespace) -> Publication:
     from cnrs_graph.publication import build
 
     return build(_config(options), validated=False)
 
 
-def _input(path: str) -> Path:
-    """A path to read; standard input is kept in a file of its own, so that findings have a place."""
-    if path != _STDIN:
-        return Path(path)
-    return Path("/dev/stdin")
+@contextlib.contextmanager
+def _inputs(options: argparse.Namespace) -> Iterator[Sequence[Path]]:
+    """The paths to read; standard input (`-`, Turtle) is a file of that name as long as it is read.
+
+    It lies in the folder we then are in, so that messages say `stdin.ttl:4:12` and not where it was put.
+    """
+    if _STDIN not in options.path:
+        yield [Path(path) for path in options.path]
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        given = [Path("stdin.ttl") if path == _STDIN else Path(path).absolute() for path in options.path]
+        for name in ("shapes", "output", "config"):
+            _make_absolute(options, name)
+        (Path(folder) / "stdin.ttl").write_bytes(sys.stdin.buffer.read())
+        with contextlib.chdir(folder):
+            yield given
+
+
+def _make_absolute(options: argparse.Namespace, name: str) -> None:
+    value = getattr(options, name)
+    if isinstance(value, list):
+        setattr(options, name, [str(Path(path).absolute()) for path in value])
+    elif value is not None:
+        setattr(options, name, str(Path(value).absolute()))
 
 
 def _parameters(name: str, given: Iterable[str]) -> dict[str, str]:
@@ -285,16 +334,33 @@ def _query_text(name: str, config: Config, values: Mapping[str, str]) -> str:
     from cnrs_graph.queries import Catalogue, read_query
     from cnrs_graph.sparql import inspect
 
+    if name == _STDIN and values:
+        raise errors.ParameterError(
+            "-", next(iter(values)), "standard input takes none; write the value there"
+        )
     if name == _STDIN or Path(name).suffix == ".rq" or Path(name).is_file():
         if values:
             return read_query(Path(name)).bind(values)
-        try:
-            text = sys.stdin.read() if name == _STDIN else Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise errors.SourceError(errors.Place(Path(name)), error.strerror or str(error)) from error
+        text = _text(name)
         inspect(text)
         return text
     return Catalogue(config.queries)[name].bind(values)
+
+
+def _text(name: str) -> str:
+    """The text of a file, or of standard input.
+
+    Raises: SourceError when it cannot be read, or is no UTF-8.
+    """
+    try:
+        return (sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()).decode("utf-8")
+    except OSError as error:
+        raise errors.SourceError(errors.Place(Path(name)), error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise errors.SourceError(
+            errors.Place(Path(name), line), "this is no UTF-8; save it as UTF-8"
+        ) from error
 
 
 def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
@@ -305,20 +371,17 @@ def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
 
     if endpoint:
         return RemoteStore(endpoint, timeout_seconds=config.query_seconds).query(text)
-    import asyncio
-
-    from cnrs_graph.workers import Pool
+    from cnrs_graph.workers import answer_once
 
     published = build(config, validated=False)
     refuse_reaching_out(inspect(text), published.named_graphs())
-
-    async def ask() -> Answer:
-        pool = Pool(size=1, timeout_seconds=config.query_seconds, memory_bytes=config.query_memory_bytes)
-        async with pool:
-            await pool.start(published.nquads(), published.default_graphs())
-            return await pool.run(with_total_order(text))
-
-    return asyncio.run(ask())
+    return answer_once(
+        published.nquads(),
+        with_total_order(text),
+        default_graphs=published.default_graphs(),
+        timeout_seconds=config.query_seconds,
+        memory_bytes=config.query_memory_bytes,
+    )
 
 
 def _answer_bytes(answer: Answer, name: str) -> bytes:
@@ -328,19 +391,33 @@ def _answer_bytes(answer: Answer, name: str) -> bytes:
     offered = ANSWER_FORMATS[answer.form]
     chosen = by_name(name, offered)
     if chosen is None:
-        raise errors.NotAcceptableError(name, ["table", *(each.name for each in offered)])
+        raise _unfit_format(name, ["table", *(each.name for each in offered)])
     return answer_bytes(answer, chosen)
+
+
+def _unfit_format(name: str, offered: Iterable[str]) -> errors.ConfigError:
+    return errors.ConfigError(f"--format {name}: this cannot be written so; choose {', '.join(offered)}")
 
 
 def _write(options: argparse.Namespace, body: bytes) -> None:
     """Put results on standard output, or into the file that was named."""
     if options.output is None:
-        sys.stdout.buffer.write(body)
+        # Findings decide the exit code, read to their end or not.
+        try:
+            sys.stdout.buffer.write(body)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _nobody_reads()
         return
     try:
         Path(options.output).write_bytes(body)
     except OSError as error:
         raise errors.ConfigError(f"--output {options.output}: {error.strerror}") from error
+
+
+def _nobody_reads() -> None:
+    """The reader of our output has gone, as `head` does: nothing is wrong, and the rest goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(options: argparse.Namespace, message: str) -> None:
@@ -407,7 +484,7 @@ def _add_validate(commands: Any) -> None:
         commands, "validate", validate, "cnrs-graph validate data/ --fail-on warning --lang fr"
     )
     command.add_argument(
-        "path", nargs="*", help="files or folders; - is standard input; none: the shipped data"
+        "path", nargs="*", help="files or folders; - is Turtle on standard input; none: the shipped data"
     )
     command.add_argument(
         "--shapes",
@@ -467,7 +544,7 @@ def _add_query(commands: Any) -> None:
         commands,
         "query",
         query,
-        "cnrs-graph query cq-b1-laboratories --param country=id/country/can --format csv",
+        "cnrs-graph query cq-b1-laboratories-by-theme --param country=ctry:can --format csv",
     )
     command.add_argument(
         "name", nargs="?", metavar="NAME|FILE|-", help="a saved query, a file, or standard input"

@@ -92,8 +92,18 @@ def read_config(path: Path | None = None, environ: Mapping[str, str] = os.enviro
 
 
 def changed(config: Config, **changes: Any) -> Config:
-    """A copy with some settings changed; None leaves a setting as it is."""
-    return replace(config, **{name: value for name, value in changes.items() if value is not None})
+    """A copy with some settings changed; None leaves a setting as it is.
+
+    Raises: ConfigError naming the setting, what is wrong with it and what can be written.
+    """
+    read: dict[str, Any] = {}
+    for name, value in changes.items():
+        try:
+            if value is not None:
+                read[name] = _READERS[name](value) if name in _READERS else value
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{name} = {value!r}: {error}") from error
+    return replace(config, **read)
 
 
 def _refuse_unknown(settings: Mapping[str, Any], known: set[str], file: Path) -> None:
@@ -171,6 +181,8 @@ def _seconds(value: Any) -> float:
 
 
 def _severity(value: Any) -> Severity:
+    if isinstance(value, Severity):
+        return value
     if str(value).upper() not in Severity.__members__:
         raise ValueError("write violation, warning or info")
     return Severity[str(value).upper()]

@@ -310,11 +310,13 @@ def find(index: Index, text: str) -> str:
         lengthened = expand(wanted)
     except ValueError:
         lengthened = wanted
-    for iri in (lengthened, f"{base}{wanted}", f"{base}id/{wanted}", f"{base}ontology#{wanted}"):
+    prefix, colon, slug = wanted.partition(":")
+    term = slug if colon and not prefix else wanted
+    paths = (wanted, f"id/{wanted}", f"ontology#{term}", f"vocab/{prefix}/{slug}")
+    for iri in (lengthened, *(f"{base}{path}" for path in paths)):
         if index.knows(iri):
             return iri
     known = sorted(set(index.things()))
-    prefix, colon, slug = wanted.partition(":")
     slugs = [key for key in known if key[len(base) + 3 :].partition("/")[2] == (slug if colon else wanted)]
     named = [
         key for key in known if wanted.casefold() in {name.value.casefold() for name in _called(index, key)}

@@ -30,6 +30,8 @@ from cnrs_graph.representations import graph_bytes
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
 
+#: Paths that the web door answers itself; their other spellings lead to them.
+ANSWERED_ELSEWHERE = ("/sparql", "/health", "/ready", "/openapi.json")
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
 #: A graph of a store with more statements than this is no document; so many of them its page then shows.
@@ -170,7 +172,7 @@ class Documents:
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
         table: dict[str, str] = {}
-        for path in (*self.by_path, *self.plain_pages):
+        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE):
             key = folded(path)
             table[key] = "" if key in table and table[key] != path else path
         return table

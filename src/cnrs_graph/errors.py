@@ -120,7 +120,7 @@ class QueryTimeoutError(CnrsGraphError):
     def __init__(self, seconds: float) -> None:
         super().__init__(
             f"the query was stopped after {seconds:g} seconds; narrow it (a bound subject, fewer free "
-            "patterns, a LIMIT inside a sub-select) or work on the dump"
+            "patterns, a LIMIT inside a sub-select) or fetch the graphs it needs, each at its own address"
         )
         self.seconds = seconds
 
@@ -131,7 +131,7 @@ class QueryMemoryError(CnrsGraphError):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
             f"the query needed more than {limit_bytes // (1 << 20)} MiB and was stopped; "
-            "narrow it or work on the dump"
+            "narrow it or fetch the graphs it needs, each at its own address"
         )
         self.limit_bytes = limit_bytes
 

@@ -71,6 +71,25 @@ class Marks:
         return tuple(sorted(self.numbers.setdefault(iri, len(self.numbers) + 1) for iri in sources))
 
 
+def spans(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as spans, each with its first and last; two in a row stay two.
+
+    >>> spans((1, 2, 3, 5, 6, 8))
+    [(1, 3), (5, 5), (6, 6), (8, 8)]
+    """
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return [
+        span
+        for run in found
+        for span in ([(run[0], run[-1])] if len(run) > 2 else [(number, number) for number in run])
+    ]
+
+
 @dataclass(frozen=True)
 class Desk:
     """What every page is made with: the index, the languages, and where the site is served.
@@ -330,6 +349,7 @@ def _environment() -> jinja2.Environment:
     )
     capital: Callable[[str], str] = lambda text: text[:1].upper() + text[1:]  # noqa: E731 - a filter
     environment.filters["capital"] = capital
+    environment.filters["spans"] = spans
     return environment
 
 

@@ -160,7 +160,8 @@ def error_reply(error: Exception, fmt: Format, page: bytes) -> Reply:
     status = status_of(error)
     headers = [
         ("Content-Type", fmt.content_type),
-        ("Cache-Control", "no-store" if status >= 500 else "public, max-age=60"),
+        # What is not there, or not in that format, stays so for a while; other refusals are about one request.
+        ("Cache-Control", "public, max-age=60" if status in (404, 406, 410) else "no-store"),
         ("Vary", "Accept"),
         *_EVERYWHERE,
     ]

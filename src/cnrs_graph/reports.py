@@ -45,13 +45,14 @@ def summary(report: Report, statements: int, refused: bool, fail_on: str) -> str
 
 def explanation_text(explanation: Explanation, language: str) -> str:
     """What a rule asks, why, of what, and how it is written, for a terminal."""
+    sources = ", ".join(explanation.sources)
     lines = [
         f"{explanation.rule}  {in_language(explanation.labels, language)}",
         in_language(explanation.descriptions, language),
         "",
         f"severity   {explanation.severity.name.lower()}",
         f"looks at   {', '.join(explanation.targets) or 'nothing'}",
-        f"comes from {', '.join(explanation.sources) or 'not said'}",
+        f"comes from {sources or in_language(explanation.notes, language) or 'nowhere'}",
         f"says       {in_language(explanation.messages, language)}",
         f"shape      {explanation.shape}",
         "",

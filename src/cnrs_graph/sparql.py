@@ -83,7 +83,7 @@ def refuse_reaching_out(facts: QueryFacts, known_graphs: Collection[str]) -> Non
                 f"SERVICE {reach.iri} would ask another endpoint; queries here stay inside this process",
                 line=reach.line,
                 column=reach.column,
-                hint="ask the other endpoint yourself and join the answers, or start from the dump",
+                hint="ask the other endpoint yourself and join the answers",
             )
         if reach.iri not in known_graphs:
             raise RefusedQueryError(

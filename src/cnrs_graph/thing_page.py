@@ -25,6 +25,8 @@ _PROSE = ("skos:definition", "dcterms:description", "skos:scopeNote", "rdfs:comm
 _NAMING = (*NAMES, *(expand(curie) for curie in ("skos:altLabel", "skos:hiddenLabel", "skos:notation")))
 #: A text longer than this stands under its line of a table, not in a column.
 _COLUMN_CHARACTERS = 40
+#: A text longer than this is a paragraph, not a fact in a list.
+_FACT_CHARACTERS = 120
 #: A class of things below this one gathers what is not known.
 _QUESTION = expand("schema:Question")
 _ABOVE = ("rdfs:subClassOf", "skos:exactMatch", "skos:closeMatch", "skos:broadMatch")
@@ -99,6 +101,7 @@ def thing_page(
         kinds=[desk.kind(kind) for kind in description.kinds],
         prose=desk.texts(iri, *_PROSE[:4]),
         notes=desk.texts(iri, _PROSE[4]),
+        paragraphs=desk.rows([fact for fact in description.facts if _is_paragraph(fact)], marks),
         groups=groups,
         tables=tables,
         parts_left=description.parts_total - len(description.parts),
@@ -121,6 +124,7 @@ def _groups(desk: Desk, description: Description, marks: Marks) -> list[Group]:
         fact
         for fact in description.facts
         if fact.predicate not in (TYPE, PRIMARY_SOURCE, *prose)
+        and not _is_paragraph(fact)
         and not (fact.derived and (node_key(fact.object) in parts or _no_news(desk.index, description, fact)))
     ]
     names = [f for f in facts if f.predicate in _NAMING]
@@ -218,6 +222,15 @@ def _cell(desk: Desk, column: str, facts: Sequence[Fact]) -> tuple[Shown, ...]:
         values = desk.values([fact for fact in facts if fact.predicate == predicate], Marks())
         shown += [replace(value, marks=(), note=value.note or note) for value in values]
     return tuple(shown)
+
+
+def _is_paragraph(fact: Fact) -> bool:
+    """Whether a text of the thing is too long for a list of facts; names and prose have their own places."""
+    return (
+        isinstance(fact.object, ox.Literal)
+        and len(fact.object.value) > _FACT_CHARACTERS
+        and fact.predicate not in (*_NAMING, *(expand(curie) for curie in _PROSE))
+    )
 
 
 def _is_sentence(fact: Fact) -> bool:

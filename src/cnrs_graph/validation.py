@@ -153,6 +153,7 @@ class Explanation:
     messages: Mapping[str, str]
     severity: Severity
     targets: tuple[str, ...]
+    notes: Mapping[str, str]
     sources: tuple[str, ...]
     turtle: str
 
@@ -199,8 +200,8 @@ def vacuous(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None)
     return tuple(_vacuous(shapes, dataset, _counts(shapes, dataset, context, data_graph(everything))))
 
 
-def rules(shapes: Shapes) -> Mapping[str, str]:
-    """The short handles of all rules, each with its shape, sorted."""
+def rules(shapes: Shapes) -> Mapping[str, tuple[str, ...]]:
+    """The short handles of all rules, each with its shapes, sorted."""
     graph = shapes.graph
     owners = [
         node
@@ -208,16 +209,21 @@ def rules(shapes: Shapes) -> Mapping[str, str]:
         if is_iri(node)
         and (first_value(graph, node, f"{_DCTERMS}identifier") or not shapes_above(graph, node))
     ]
-    return dict(sorted((rule_of(graph, node), str(node)) for node in reversed(owners)))
+    found: dict[str, list[str]] = {}
+    for node in sorted(set(owners), key=str):
+        found.setdefault(rule_of(graph, node), []).append(str(node))
+    return {handle: tuple(nodes) for handle, nodes in sorted(found.items())}
 
 
-def explain(shapes: Shapes, rule: str) -> Explanation:
-    """Say what a rule asks; it is named by its handle, or by the IRI, CURIE or local name of its shape.
+def explain(shapes: Shapes, rule: str) -> tuple[Explanation, ...]:
+    """Say what a rule asks, shape by shape; it is named by handle, or by a shape's IRI, CURIE or local name.
 
     Raises: ConfigError if there is no such rule, naming those that are spelt nearly so.
     """
-    graph = shapes.graph
-    node = _shape_called(shapes, rule)
+    return tuple(_explained(shapes.graph, node) for node in _shapes_called(shapes, rule))
+
+
+def _explained(graph: Any, node: Any) -> Explanation:
     parts = [node, *shapes_below(graph, node)]
     return Explanation(
         rule=rule_of(graph, node),
@@ -227,6 +233,7 @@ def explain(shapes: Shapes, rule: str) -> Explanation:
         messages=texts_of(graph, _speakers(graph, parts), (f"{_SH}message",)),
         severity=_worst(graph, node),
         targets=tuple(targets_of(graph, node)),
+        notes=texts_of(graph, [node], (f"{_SKOS}note",)),
         sources=tuple(sorted(str(item) for item in graph.objects(node, iri(f"{_DCTERMS}source")))),
         turtle=turtle_of(graph, parts),
     )
@@ -560,19 +567,19 @@ def _nothing_looked_at(shapes: Shapes, said: Dataset, counts: Mapping[Any, int])
 # Shapes the engine knows ----------------------------------------------------------------------------------
 
 
-def _shape_called(shapes: Shapes, name: str) -> Any:
+def _shapes_called(shapes: Shapes, name: str) -> tuple[Any, ...]:
     handles = rules(shapes)
-    by_name = {handle.lower(): iri for handle, iri in handles.items()}
     nodes = [str(node) for node in shape_nodes(shapes.graph) if is_iri(node)]
-    by_name = {local_name(iri).lower(): iri for iri in nodes} | by_name
+    by_name: dict[str, tuple[str, ...]] = {local_name(node).lower(): (node,) for node in nodes}
+    by_name |= {handle.lower(): found for handle, found in handles.items()}
     try:
         whole = expand(name)
     except ValueError:
         whole = ""
-    found = whole if whole in nodes else by_name.get(name.lower())
-    if found is None:
+    found = (whole,) if whole in nodes else by_name.get(name.lower(), ())
+    if not found:
         raise ConfigError(f"no rule is called {name!r}; {suggestion(name, sorted(handles))}")
-    return iri(found)
+    return tuple(iri(each) for each in found)
 
 
 def _severity(graph: Any, shape: Any) -> Severity:

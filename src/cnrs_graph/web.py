@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from anyio import to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cnrs_graph import __version__
@@ -108,11 +109,13 @@ def create_app(publication: Publication, config: Config, pool: Pool | None = Non
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
     )
     _add_sparql(app, door)
     _add_status(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
+    app.add_exception_handler(HTTPException, _unknown_method(door))
     return HeadAsGet(WithoutPrefix(app, urlsplit(publication.public_url).path))
 
 
@@ -158,6 +161,10 @@ def _add_status(app: FastAPI, door: Door) -> None:
             return _failed(door, request, error)
         return JSONResponse({"status": "ready" if answer.verdict() else "not ready"}, headers=_CORS)
 
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi(), headers=_CORS)
+
 
 def _add_pages(app: FastAPI, door: Door) -> None:
     @app.api_route("/{path:path}", methods=["GET"], include_in_schema=False)
@@ -176,10 +183,10 @@ def _add_pages(app: FastAPI, door: Door) -> None:
 
     @app.api_route("/{path:path}", methods=["OPTIONS"], include_in_schema=False)
     def options(request: Request) -> Response:
-        allowed = [*_READ, "POST"] if request.url.path == "/sparql" else list(_READ)
+        allowed = ", ".join(_allowed(request))
         preflight = {
-            "Allow": ", ".join(allowed),
-            "Access-Control-Allow-Methods": ", ".join(allowed),
+            "Allow": allowed,
+            "Access-Control-Allow-Methods": allowed,
             "Access-Control-Allow-Headers": "Accept, Accept-Language, Content-Type, If-None-Match",
             "Access-Control-Max-Age": "86400",
         }
@@ -187,8 +194,7 @@ def _add_pages(app: FastAPI, door: Door) -> None:
 
     @app.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     def other(request: Request) -> Response:
-        allowed = (*_READ, "POST") if request.url.path == "/sparql" else _READ
-        return _failed(door, request, MethodNotAllowedError(request.method, allowed))
+        return _method_not_allowed(door, request)
 
 
 async def _sparql(door: Door, request: Request, read: Any) -> Response:
@@ -311,6 +317,23 @@ async def _body(request: Request, limit_bytes: int) -> bytes:
 
 def _failed(door: Door, request: Request, error: CnrsGraphError) -> Response:
     return _response(failure(door.publication, error, accept=request.headers.get("accept")))
+
+
+def _allowed(request: Request) -> tuple[str, ...]:
+    return (*_READ, "POST") if request.url.path == "/sparql" else _READ
+
+
+def _method_not_allowed(door: Door, request: Request) -> Response:
+    return _failed(door, request, MethodNotAllowedError(request.method, _allowed(request)))
+
+
+def _unknown_method(door: Door) -> Any:
+    """Methods that no route names (PROPFIND, TRACE …): the only thing the framework refuses by itself."""
+
+    async def handler(request: Request, _: Exception) -> Response:
+        return _method_not_allowed(door, request)
+
+    return handler
 
 
 def _mishap(door: Door) -> Any:

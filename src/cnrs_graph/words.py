@@ -168,7 +168,7 @@ PROPERTIES: Mapping[str, Mapping[str, str]] = {
         "skos:historyNote": "history",
         "skos:editorialNote": "editors' note",
         "skos:inScheme": "in the list",
-        "skos:topConceptOf": "in the list",
+        "skos:topConceptOf": "top of the list",
         "skos:broader": "broader",
         "skos:narrower": "narrower",
         "skos:exactMatch": "same as",
