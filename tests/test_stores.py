@@ -505,24 +505,25 @@ def test_statements_that_stand_in_the_default_graph_alone_are_found():
     assert index.counted().census.triples == 2
 
 
-def test_more_neighbours_than_are_fetched_are_still_counted():
-    engine = ox.Store()
-    base, kind = "https://example.org/", ox.NamedNode("https://example.org/Kind")
-    hub, at, graph = (
-        ox.NamedNode(f"{base}id/a/hub"),
-        ox.NamedNode(f"{base}at"),
-        ox.NamedNode(f"{base}graph/x"),
-    )
+@pytest.mark.parametrize("merged", [False, True])
+def test_more_neighbours_than_are_fetched_are_still_counted(merged):
+    engine, base = ox.Store(), "https://example.org/"
+    hub, at, kind = (ox.NamedNode(f"{base}{name}") for name in ("id/a/hub", "at", "Kind"))
+    said, elsewhere = ox.NamedNode(f"{base}graph/x"), ox.NamedNode(f"{base}graph/inferred")
     label, type_ = ox.NamedNode(expand("skos:prefLabel")), ox.NamedNode(expand("rdf:type"))
-    engine.add(ox.Quad(hub, label, ox.Literal("Hub"), graph))
+    quads = [ox.Quad(hub, label, ox.Literal("Hub"), said)]
     for number in range(NODE_LIMIT + 7):
         node = ox.NamedNode(f"{base}id/a/{number}")
-        for quad in ((node, at, hub), (node, type_, kind), (node, label, ox.Literal(str(number)))):
-            engine.add(ox.Quad(*quad, graph))
-    shelves = Shelves(base, ("claims",))
-    index = index_over(
-        Fetched(LocalStore(engine), shelves), lambda: census.count(LocalStore(engine), shelves)
-    )
+        quads += [ox.Quad(node, at, hub, said), ox.Quad(node, label, ox.Literal(str(number)), said)]
+        quads += [ox.Quad(node, type_, kind, said), ox.Quad(node, type_, kind, elsewhere)]
+        follows = ox.Quad(ox.NamedNode(f"{base}id/b/{number}"), at, hub, elsewhere)
+        quads += [follows, ox.Quad(follows.subject, type_, kind, said)]
+    engine.extend(quads)
+    for graph in (said, elsewhere):
+        engine.update(f"ADD {graph} TO DEFAULT")
+    shelves = Shelves(base, ("claims",), merged=merged)
+    store = LocalStore(engine)
+    index = index_over(Fetched(store, shelves), lambda: census.count(store, shelves))
 
     (group,) = describe(index, hub.value).incoming
     assert group.total == NODE_LIMIT + 7

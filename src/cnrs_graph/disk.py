@@ -150,7 +150,7 @@ def open_store(place: Path) -> Stored:
     shelves = Shelves(manifest.base, manifest.outside_default, merged=True)
     counted, graphs = manifest.counted, manifest.graphs
     return Stored(
-        index=index_over(Fetched(LocalStore(engine), shelves), lambda: counted),
+        index=index_over(Fetched(LocalStore(engine), shelves, graphs=tuple(graphs)), lambda: counted),
         counted=lambda: counted,
         graphs=lambda: graphs,
         default_graphs=manifest.default_graphs,

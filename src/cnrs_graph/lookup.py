@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,9 +97,15 @@ class Shelves:
 
     def accepted(self, pattern: str) -> str:
         """A pattern in what is accepted or inferred."""
-        if self.merged:
-            return pattern
-        apart = " && ".join(f'!STRSTARTS(STR(?g), "{self.base}graph/{family}/")' for family in self.outside)
+        return f"{pattern} ." if self.merged else self._in_graphs(pattern)
+
+    def stated(self, pattern: str) -> str:
+        """A pattern in what is accepted and was said."""
+        return self._in_graphs(pattern, f"?g != <{self.inferred}>")
+
+    def _in_graphs(self, pattern: str, *conditions: str) -> str:
+        outside = (f'!STRSTARTS(STR(?g), "{self.base}graph/{family}/")' for family in self.outside)
+        apart = " && ".join((*conditions, *outside))
         named = f"GRAPH ?g {{ {pattern} }}" + (f" FILTER({apart})" if apart else "")
         return f"{{ {named} }}" if self.named else f"{{ {named} }} UNION {{ {pattern} }}"
 
@@ -111,8 +117,16 @@ class Fetched:
     Raises: EndpointError, from any method, when a remote store fails.
     """
 
-    def __init__(self, store: Store, shelves: Shelves, *, keep_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shelves: Shelves,
+        *,
+        graphs: Collection[str] = (),
+        keep_seconds: float | None = None,
+    ) -> None:
         self.store = store
+        self._graphs = graphs
         self.shelves = shelves
         self._about: Kept[str, tuple[ox.Quad, ...]] = Kept(_KEPT_NODES, keep_seconds)
         self._pointing: Kept[str, tuple[ox.Quad, ...]] = Kept(_KEPT_NODES, keep_seconds)
@@ -121,9 +135,10 @@ class Fetched:
     @cached_property
     def core(self) -> Dataset:
         """The graphs of ontology, shapes and descriptions of graphs: small, and looked at all the time."""
-        starts = " || ".join(f'STRSTARTS(STR(?g), "{self.shelves.base}graph/{family}/")' for family in CORE)
-        graphs = f"SELECT DISTINCT ?g {{ GRAPH ?g {{ ?x ?y ?z }} FILTER({starts}) }}"
-        text = f"SELECT ?s ?p ?o ?g {{ {{ {graphs} }} GRAPH ?g {{ ?s ?p ?o }} }} LIMIT {_CORE_LIMIT}"
+        # By name: looking for the graphs would walk through the whole store.
+        small = [name for name in self._graphs if graph_family(self.shelves.base, name) in CORE]
+        names = " ".join(f"<{name}>" for name in small)
+        text = f"SELECT ?s ?p ?o ?g {{ VALUES ?g {{ {names} }} GRAPH ?g {{ ?s ?p ?o }} }} LIMIT {_CORE_LIMIT}"
         rows = self.store.query(text).rows()
         return Dataset(self.shelves.base, _in_order(_quad(row) for row in rows))
 
@@ -267,11 +282,10 @@ class StoreIndex(Index):
         """The totals by class and property of a node at which so much points that the table was cut."""
         if key.startswith("_:") or len(self.fetched.pointing(key)) < NODE_LIMIT:
             return {}
-        accepted = self.fetched.shelves.accepted
-        text = (
-            f"SELECT ?k ?p (COUNT(DISTINCT ?s) AS ?n) "
-            f"{{ {accepted(f'?s ?p <{key}>')} {accepted('?s a ?k')} }} GROUP BY ?k ?p"
-        )
+        shelves = self.fetched.shelves
+        classes = shelves.accepted("?s a ?k").replace("?g", "?h")
+        pattern = f"{shelves.stated(f'?s ?p <{key}>')} {classes}"
+        text = f"SELECT ?k ?p (COUNT(DISTINCT ?s) AS ?n) {{ {pattern} }} GROUP BY ?k ?p"
         return {
             (node_key(row["k"]), node_key(row["p"])): number(row["n"])
             for row in self.fetched.rows(text)
@@ -348,8 +362,9 @@ def index_over(fetched: Fetched, counted: Callable[[], Counted]) -> StoreIndex:
     def instances(kind: str) -> tuple[str, ...]:
         if not _usable(kind):
             return ()
+        # In the order of the store: sorting a large class would take longer than anybody waits.
         pattern = shelves.accepted(f"?s a <{kind}>")
-        text = f"SELECT DISTINCT ?s {{ {pattern} FILTER(isIRI(?s)) }} ORDER BY ?s LIMIT {LISTED}"
+        text = f"SELECT DISTINCT ?s {{ {pattern} FILTER(isIRI(?s)) }} LIMIT {LISTED}"
         return tuple(sorted({node_key(row["s"]) for row in fetched.rows(text)}))
 
     core = fetched.core

@@ -43,8 +43,8 @@ def open_remote(store: RemoteStore, base: str, outside: tuple[str, ...]) -> Stor
     shelves = Shelves(base, outside, named=not _has_more_than_graphs(store))
     graphs = _Fresh(_COUNT_SECONDS, lambda: _graphs(store))
     counted = _Fresh(_COUNT_SECONDS, lambda: _counted(store, shelves))
-    fetched = Fetched(store, shelves, keep_seconds=_NODE_SECONDS)
     names = tuple(graphs())
+    fetched = Fetched(store, shelves, graphs=names, keep_seconds=_NODE_SECONDS)
     return Stored(
         index=index_over(fetched, counted),
         counted=counted,
