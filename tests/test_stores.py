@@ -32,6 +32,7 @@ from cnrs_graph.errors import (
 from cnrs_graph.inventory import census_of
 from cnrs_graph.lookup import NODE_LIMIT, Fetched, Kept, Shelves, index_over
 from cnrs_graph.progress import line
+from cnrs_graph.remote import _Fresh
 from cnrs_graph.store import Credentials, LocalStore, RemoteStore
 from cnrs_graph.terms import expand
 
@@ -669,6 +670,26 @@ def test_a_value_is_forgotten_when_it_is_old_or_least_used():
     assert (kept.get("a"), kept.get("b"), kept.get("c")) == (1, None, 3)
     time.sleep(0.06)
     assert kept.get("a") is None
+
+
+def test_an_old_value_serves_while_the_next_is_made():
+    made, answers = [], threading.Event()
+
+    def make():
+        made.append(len(made))
+        if len(made) > 1:
+            answers.wait(LIMIT_SECONDS)
+        return made[-1]
+
+    fresh = _Fresh(0.01, make)
+    assert fresh() == 0
+    time.sleep(0.02)
+    assert [fresh(), fresh()] == [0, 0]
+    answers.set()
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while fresh() == 0 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert fresh() > 0
 
 
 def test_the_bar_says_how_long_the_rest_takes():

@@ -85,6 +85,8 @@ class Documents:
         self._keeping = threading.Lock()
         #: Kept, so that the page about an endpoint that fails needs nothing from it.
         self._of_dataset: dict[str, str] = {}
+        for curie in ("dcterms:license", "dcat:version", "owl:versionInfo"):
+            self.of_dataset(curie)
 
     def desk(self, language: str) -> Desk:
         """What pages in a language are made with."""

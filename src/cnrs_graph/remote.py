@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, Self, TypeVar
@@ -15,9 +16,9 @@ import pyoxigraph as ox
 from cnrs_graph import census, zygote
 from cnrs_graph.answers import answer_bytes
 from cnrs_graph.descriptions import node_key
-from cnrs_graph.errors import EndpointTimeoutError, QueryError, TooManyQueriesError
+from cnrs_graph.errors import EndpointError, EndpointTimeoutError, QueryError, TooManyQueriesError
 from cnrs_graph.formats import JSON_RESULTS, NTRIPLES, RDFXML, XML_RESULTS, Format
-from cnrs_graph.lookup import Counted, Fetched, Kept, Shelves, Stored, index_over
+from cnrs_graph.lookup import Counted, Fetched, Shelves, Stored, index_over
 from cnrs_graph.store import Answer, Form, RemoteStore
 from cnrs_graph.workers import Pool, RunningAnswer
 
@@ -87,16 +88,36 @@ def _counted(store: RemoteStore, shelves: Shelves) -> Counted:
 
 
 class _Fresh(Generic[_T]):
-    """A value that is made when it is asked for, and again when it is old; by one thread at a time."""
+    """A value that is made when it is first asked for; an old one serves while the next is made."""
 
     def __init__(self, seconds: float, make: Callable[[], _T]) -> None:
-        self._kept: Kept[str, _T] = Kept(1, seconds)
+        self._seconds = seconds
         self._make = make
         self._turn = threading.Lock()
+        self._held: tuple[float, _T] | None = None
+        self._renewing = False
 
     def __call__(self) -> _T:
         with self._turn:
-            return self._kept.made("", self._make)
+            if self._held is None:
+                self._held = (time.monotonic(), self._make())
+            made, value = self._held
+            if time.monotonic() - made > self._seconds and not self._renewing:
+                self._renewing = True
+                threading.Thread(target=self._renew, daemon=True).start()
+            return value
+
+    def _renew(self) -> None:
+        """Make another value; when that fails, the old one serves for as long again."""
+        value = self._held[1] if self._held is not None else None
+        try:
+            value = self._make()
+        except EndpointError as error:
+            _LOG.warning("what is known of the endpoint stays as it was: %s", error)
+        finally:
+            if value is not None:
+                self._held = (time.monotonic(), value)
+            self._renewing = False
 
 
 class RemotePool(Pool):

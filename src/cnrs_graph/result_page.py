@@ -30,6 +30,12 @@ def results(desk: Desk, query: str, form: str, body: bytes | None) -> bytes:
             variables = list(answer["head"]["vars"])
             bindings = answer["results"]["bindings"]
             total = len(bindings)
+            desk.index.ahead(
+                cell["value"]
+                for row in bindings[:_ROWS_SHOWN]
+                for cell in row.values()
+                if cell["type"] == "uri"
+            )
             rows = [[_cell(desk, row.get(name)) for name in variables] for row in bindings[:_ROWS_SHOWN]]
     elif body is not None:
         text = body.decode()

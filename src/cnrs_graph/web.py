@@ -299,7 +299,9 @@ async def _page_of(door: Door, query: str, running: RunningAnswer) -> Response:
             body += chunk
             if len(body) > _PAGE_BYTES:
                 return _response(query_results(door.publication, query, running.form, None))
-    return _response(query_results(door.publication, query, running.form, bytes(body)))
+    # In a thread: the names of what the answer holds may have to be fetched.
+    page = await to_thread.run_sync(query_results, door.publication, query, running.form, bytes(body))
+    return _response(page)
 
 
 async def _body(request: Request, limit_bytes: int) -> bytes:
