@@ -14,9 +14,9 @@ from cnrs_graph import cli, errors
 from cnrs_graph.config import Config, read_config
 from cnrs_graph.formats import GRAPH_FORMATS, RESULT_FORMATS
 from cnrs_graph.publication import read
-from cnrs_graph.queries import Catalogue
+from cnrs_graph.queries import Catalogue, Parameter
 from cnrs_graph.replies import STATUS
-from cnrs_graph.terms import PREFIXES, local_name
+from cnrs_graph.terms import PREFIXES, compact, local_name
 from cnrs_graph.validation import explain, in_language, load_shapes, rules
 
 HERE = Path(__file__).resolve().parent / "reference"
@@ -86,16 +86,35 @@ def settings_page(_: Config) -> str:
 
 def queries_page(config: Config) -> str:
     """Every saved query with its question and parameters."""
-    parts = ["# Saved queries\n\nRun one with `cnrs-graph query NAME`, or on its page under `/queries`.\n"]
+    parts = ["# Saved queries\n\nRun one with `cnrs-graph query NAME`, or at `/queries/NAME`.\n"]
     for name, saved in Catalogue(config.queries).items():
         parts.append(f"\n## {name}\n\n{saved.summary}.\n")
         parts += [f"\n- {key}: {value}" for key, value in saved.notes.items()]
         parts += [
-            f"\n- parameter `{each.name}` ({each.kind}): {each.description}; for example `{each.sample}`"
+            f"\n- parameter `{each.name}` ({each.kind}): {each.description}; "
+            f"for example `{each.sample}`{_allowed(each)}"
             for each in saved.parameters
         ]
         parts.append("\n")
     return "".join(parts)
+
+
+def _allowed(parameter: Parameter) -> str:
+    """Where the values of a parameter come from, in words."""
+    if parameter.allowed is None:
+        return ""
+    source, terms = parameter.allowed.source, parameter.allowed.terms
+    named = ", ".join(f"`{compact(term[1:-1]) if term.startswith('<') else term}`" for term in terms)
+    return f"; allowed: {_SOURCES[source]} {named}"
+
+
+_SOURCES: Mapping[str, str] = {
+    "list": "one of",
+    "class": "the things of the class",
+    "scheme": "the concepts of the code list",
+    "property": "the values in the data of",
+    "shape": "what the shape says,",
+}
 
 
 def rules_page(config: Config) -> str:

@@ -1,12 +1,12 @@
 """A small hand-made publication for the tests of descriptions, pages and addresses."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyoxigraph as ox
 
 from cnrs_graph.dataset import load, merged
 from cnrs_graph.publication import Publication, inferred_graph
+from cnrs_graph.queries import SavedQuery
 
 BASE = "https://example.org/g/"
 FILES = Path(__file__).parent / "fixtures" / "site"
@@ -38,7 +38,7 @@ def inferred():
 
 def saved_query():
     text = "#+ summary: all gardens\nSELECT ?g WHERE { ?g a <https://example.org/g/ontology#Garden> }\n"
-    return SimpleNamespace(name="gardens", summary="all gardens", text=text, parameters=())
+    return SavedQuery("gardens", "all gardens", (), text, Path("gardens.rq"))
 
 
 def a_publication(**changes):

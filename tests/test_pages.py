@@ -267,7 +267,7 @@ def test_the_rules_page_shows_handle_gravity_and_message(garden):
 def test_a_query_page_shows_its_text_and_runs_it(garden):
     text = page(garden, "/queries/gardens")
     assert "?g a &lt;https://example.org/g/ontology#Garden&gt;" in text
-    assert 'href="/sparql?query=%23%2B%20summary' in text
+    assert 'href="/sparql?query=SELECT%20%3Fg%20WHERE' in text
 
 
 def test_the_interface_has_every_word_in_every_language():

@@ -35,6 +35,35 @@ def test_no_query_asks_about_the_service():
     assert read_get("format=json").query is None
 
 
+def test_only_get_may_ask_about_the_service():
+    with pytest.raises(RequestError, match="no query"):
+        read_post("", FORM, b"format=json")
+    with pytest.raises(RequestError, match="no query"):
+        read_get("default-graph-uri=urn:a")
+
+
+def test_a_graph_nobody_named_is_no_graph():
+    assert read_get("query=ASK%7B%7D&default-graph-uri=&named-graph-uri=") == QueryRequest("ASK{}")
+
+
+@pytest.mark.parametrize("name", ["default_graph_uri", "Named-Graph-URI", "Query", "using-graph-uri"])
+def test_a_parameter_that_means_something_is_not_passed_over_in_silence(name):
+    with pytest.raises(RequestError, match=name):
+        read_get(f"query=ASK%7B%7D&{name}=urn:a")
+
+
+@pytest.mark.parametrize("charset", ["UTF-8", "utf8", '"utf-8"', "us-ascii"])
+def test_a_body_may_say_that_it_is_utf_8(charset):
+    assert read_post("", f"{QUERY}; charset={charset}", b"\xef\xbb\xbfASK {}").query == "ASK {}"
+
+
+@pytest.mark.parametrize("media_type", [FORM, QUERY])
+@pytest.mark.parametrize("charset", ["utf-16", "ISO-8859-1", "x"])
+def test_a_body_in_another_charset_is_refused(media_type, charset):
+    with pytest.raises(UnsupportedMediaTypeError, match="charset=utf-8"):
+        read_post("", f"{media_type};charset={charset}", b"query=ASK%7B%7D")
+
+
 def test_what_clients_add_is_passed_over():
     assert read_get("query=ASK%7B%7D&format=json&output=json&results=json&timeout=0").query == "ASK{}"
 

@@ -221,6 +221,32 @@ def test_saved_queries_are_answered_alike(sites, publication):
     assert filled > 5
 
 
+def test_saved_queries_are_an_api_over_every_store(sites, publication):
+    names = [name for name in publication.catalogue if name.startswith("cq-b")]
+    assert len(names) > 3
+    for name in names:
+        got = {kind: client.get(f"/queries/{name}.csv") for kind, client in sites.items()}
+        lines = {kind: sorted(answer.text.splitlines()) for kind, answer in got.items()}
+        assert got["memory"].status_code == 200, got["memory"].text
+        assert lines["disk"] == lines["memory"]
+        assert lines["remote"] == lines["memory"]
+
+
+def test_a_graph_is_had_by_its_name(sites):
+    graph = "https://w3id.org/cnrs-graph/graph/curated/cooperations"
+    asked = {"params": {"graph": graph}, "headers": {"Accept": "text/turtle"}}
+    found = {kind: normal(client.get("/graphs", **asked).content) for kind, client in sites.items()}
+
+    assert len(found["memory"]) > 100
+    assert found["disk"] == found["memory"]
+    assert found["remote"] == found["memory"]
+
+
+@pytest.mark.parametrize("path", ["/graphs", "/graphs/default"])
+def test_the_graphs_are_listed(site, path):
+    assert site.get(path, headers=PAGE).status_code == 200
+
+
 QUERIES = {
     "SELECT": "SELECT ?s ?n { GRAPH ?g { ?s <http://www.w3.org/2000/01/rdf-schema#label> ?n } } LIMIT 5",
     "ASK": "ASK { GRAPH ?g { ?s ?p ?o } }",
@@ -544,9 +570,7 @@ def test_what_is_counted_in_a_store_is_what_is_counted_in_memory(folder, publica
 
 
 def test_a_store_holds_each_graph_and_the_accepted_ones_merged(folder, publication):
-    in_memory = LocalStore.of(
-        publication.said.quads, publication.inferred, default=publication.default_graphs()
-    )
+    in_memory = LocalStore.of(publication.quads(), default=publication.default_graphs())
     on_disk = disk.open_store(folder).index.fetched.store
     for query in (
         "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g ORDER BY ?g",
@@ -613,7 +637,7 @@ def test_what_follows_can_be_left_out(run, tmp_path, publication):
     manifest = disk.read_manifest(place)
     assert manifest.counted.census.inferred == 0
     assert publication.inferred_graph not in manifest.default_graphs
-    assert manifest.statements == len(set(publication.said.quads))
+    assert manifest.statements == len(set(publication.said.quads)) + len(publication.queries.quads)
 
 
 def test_a_graph_that_stands_in_two_places_comes_from_the_first(tmp_path):

@@ -21,7 +21,9 @@ def count(store: Store, shelves: Shelves) -> Counted:
     Raises: EndpointError when a remote store fails.
     """
     base = shelves.base
-    said = shelves.anywhere("?s ?p ?o") + f" FILTER(!BOUND(?g) || ?g != <{shelves.inferred}>)"
+    said = shelves.anywhere("?s ?p ?o") + (
+        f" FILTER(!BOUND(?g) || ?g NOT IN (<{shelves.inferred}>, <{shelves.queries}>))"
+    )
     sizes = graph_sizes(store)
     properties = _table(store, "p", "COUNT(*)", f"{{ SELECT DISTINCT ?s ?p ?o {{ {said} }} }}")
     classes = _table(store, "k", "COUNT(DISTINCT ?s)", said.replace("?s ?p ?o", "?s a ?k"))
@@ -33,6 +35,7 @@ def count(store: Store, shelves: Shelves) -> Counted:
     things = f'{said} FILTER(STRSTARTS(STR(?s), "{base}id/"))'
     entities = _one(store, f"SELECT (COUNT(DISTINCT ?s) AS ?things) {{ {things} }}")
     inferred = sizes.pop(shelves.inferred, 0)
+    sizes.pop(shelves.queries, 0)
     census = Census(
         triples=sum(properties.values()),
         subjects=totals["subjects"],
@@ -46,7 +49,8 @@ def count(store: Store, shelves: Shelves) -> Counted:
         examples=_examples(store, shelves),
     )
     listed = tuple(kind for kind in sorted(instances) if _is_listed(store, shelves, kind))
-    return Counted(census, instances, listed)
+    default = _one(store, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")["n"]
+    return Counted(census, instances, listed, default)
 
 
 def graph_sizes(store: Store) -> dict[str, int]:
@@ -60,6 +64,7 @@ def to_json(counted: Counted) -> dict[str, Any]:
         "census": vars(counted.census) if counted.census is not None else None,
         "instances": counted.instances,
         "listed": counted.listed,
+        "default_triples": counted.default_triples,
     }
 
 
@@ -71,7 +76,7 @@ def from_json(kept: Mapping[str, Any]) -> Counted:
     census = dict(kept["census"])
     census["links"] = {graph: (tuple(ends[0]), tuple(ends[1])) for graph, ends in census["links"].items()}
     census["examples"] = tuple(census["examples"])
-    return Counted(Census(**census), kept["instances"], tuple(kept["listed"]))
+    return Counted(Census(**census), kept["instances"], tuple(kept["listed"]), kept["default_triples"])
 
 
 def _table(store: Store, key: str, counting: str, pattern: str) -> dict[str, int]:

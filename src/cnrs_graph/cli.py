@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cnrs_graph import errors
 
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 
     from cnrs_graph.config import Config
     from cnrs_graph.publication import Publication
+    from cnrs_graph.queries import SavedQuery
     from cnrs_graph.store import Answer
     from cnrs_graph.workers import Pool
+
+    #: What is published, built when it is first asked for; None when it does not matter.
+    Published: TypeAlias = Callable[[], Publication] | None
 
 #: Exit codes by kind of error: the nearest class in an error's ancestry decides.
 EXIT: Mapping[type[BaseException], int] = {
@@ -192,8 +197,11 @@ def query(options: argparse.Namespace) -> int:
         raise errors.ConfigError(
             "name a query, a file or - for standard input; `query --list` names the saved ones"
         )
-    text = _query_text(options.name, config, _parameters(options.name, options.param))
-    answer = _ask(text, config, options.endpoint)
+    published = functools.cache(lambda: _publication(options))
+    values = _parameters(options.name, options.param)
+    # An endpoint elsewhere may know other things than we do, so only our own data limits values.
+    text = _query_text(options.name, config, values, None if options.endpoint else published)
+    answer = _ask(text, config, options.endpoint, published)
     if options.format == "table":
         print(table(answer, base=config.base))
     else:
@@ -329,7 +337,7 @@ def _parameters(name: str, given: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def _query_text(name: str, config: Config, values: Mapping[str, str]) -> str:
+def _query_text(name: str, config: Config, values: Mapping[str, str], published: Published) -> str:
     """The text to run: standard input, a file, or a saved query with its parameters bound."""
     from cnrs_graph.queries import Catalogue, read_query
     from cnrs_graph.sparql import inspect
@@ -340,11 +348,23 @@ def _query_text(name: str, config: Config, values: Mapping[str, str]) -> str:
         )
     if name == _STDIN or Path(name).suffix == ".rq" or Path(name).is_file():
         if values:
-            return read_query(Path(name)).bind(values)
+            return _bound(read_query(Path(name)), values, config, published)
         text = _text(name)
         inspect(text)
         return text
-    return Catalogue(config.queries)[name].bind(values)
+    return _bound(Catalogue(config.queries)[name], values, config, published)
+
+
+def _bound(saved: SavedQuery, values: Mapping[str, str], config: Config, published: Published) -> str:
+    """A saved query with its parameters bound; what is published limits their values."""
+    if not values or published is None:
+        return saved.bind(values, base=config.base)
+    from cnrs_graph.choices import limits
+    from cnrs_graph.descriptions import build_index
+
+    about = published()
+    index = build_index(about.said, about.inferred, outside=about.outside_default)
+    return saved.bind(values, base=config.base, allowed=limits(index, saved))
 
 
 def _text(name: str) -> str:
@@ -363,9 +383,8 @@ def _text(name: str) -> str:
         ) from error
 
 
-def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
+def _ask(text: str, config: Config, endpoint: str | None, published: Callable[[], Publication]) -> Answer:
     """Answer a query from the published data, in a process that may be stopped, or at an endpoint."""
-    from cnrs_graph.publication import build
     from cnrs_graph.sparql import inspect, refuse_reaching_out, with_total_order
     from cnrs_graph.store import RemoteStore
 
@@ -373,12 +392,12 @@ def _ask(text: str, config: Config, endpoint: str | None) -> Answer:
         return RemoteStore(endpoint, timeout_seconds=config.query_seconds).query(text)
     from cnrs_graph.workers import answer_once
 
-    published = build(config, validated=False)
-    refuse_reaching_out(inspect(text), published.named_graphs())
+    about = published()
+    refuse_reaching_out(inspect(text), about.named_graphs())
     return answer_once(
-        published.nquads(),
+        about.nquads(),
         with_total_order(text),
-        default_graphs=published.default_graphs(),
+        default_graphs=about.default_graphs(),
         timeout_seconds=config.query_seconds,
         memory_bytes=config.query_memory_bytes,
     )

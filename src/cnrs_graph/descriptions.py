@@ -162,6 +162,10 @@ class Index:
             if any(thing.startswith(f"{self.base}id/") and thing in self.names for thing in things)
         )
 
+    def objects_of(self, predicate: str) -> list[Term]:
+        """The accepted values of a property, whatever has it."""
+        return [q.object for quads in self.accepted.values() for q in quads if q.predicate.value == predicate]
+
     def incoming_totals(self, key: str) -> Mapping[tuple[str, str], int]:
         """How many things of a class point at a node with a property, where `incoming` lists fewer."""
         del key

@@ -50,19 +50,9 @@ class Manifest:
     version: str
     outside_default: tuple[str, ...]
     default_graphs: tuple[str, ...]
+    #: Every graph with its size, the inferred one too.
+    graphs: Mapping[str, int]
     counted: Counted
-
-    @property
-    def graphs(self) -> Mapping[str, int]:
-        """Every graph with its size, the inferred one too."""
-        census = self.counted.census
-        if census is None:
-            return {}
-        inferred = f"{self.base}graph/inferred"
-        sizes = {**census.graphs, inferred: census.inferred}
-        return {
-            graph: sizes[graph] for graph in sorted(sizes) if sizes[graph] or graph in self.default_graphs
-        }
 
     @property
     def statements(self) -> int:
@@ -88,13 +78,14 @@ def build(
     version: str,
     outside_default: tuple[str, ...],
     rules: Mapping[str, str] | None,
+    beside: Iterable[ox.Quad] = (),
     replace: bool = False,
     progress: Progress = untold,
 ) -> Manifest:
     """Build a store from files, in a folder beside *place* that takes its name when everything is in it.
 
     Graphs: one per file; what *rules* derive in graph/inferred; the default graph holds what stands in the
-    graphs outside the families of *outside_default*, each statement once.
+    graphs outside the families of *outside_default*, each statement once; *beside* derives nothing.
     Units: *progress* is told the bytes read and the bytes there are.
     Raises: SourceError for a file that cannot be read; ConfigError if *place* is taken or cannot be written.
     """
@@ -106,7 +97,8 @@ def build(
     try:
         _remove(partial)
         partial.mkdir(parents=True)
-        manifest = _fill(partial, files, base, version, outside_default, rules, progress)
+        reading = _Reading(files, base, outside_default, progress)
+        manifest = _fill(partial, reading, version, rules, beside)
         _write(partial / MANIFEST, manifest)
         _settle(partial)
         _swap(partial, place)
@@ -131,6 +123,7 @@ def read_manifest(place: Path) -> Manifest:
             version=kept["version"],
             outside_default=tuple(kept["outside_default"]),
             default_graphs=tuple(kept["default_graphs"]),
+            graphs=kept["graphs"],
             counted=census.from_json(kept["counted"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -161,29 +154,29 @@ def open_store(place: Path) -> Stored:
 
 def _fill(
     partial: Path,
-    files: Sequence[Input],
-    base: str,
+    reading: _Reading,
     version: str,
-    outside: tuple[str, ...],
     rules: Mapping[str, str] | None,
-    progress: Progress,
+    beside: Iterable[ox.Quad],
 ) -> Manifest:
     engine = ox.Store(str(partial / _ENGINE))
+    base, outside = reading.base, reading.outside
     shelves = Shelves(base, outside, merged=True)
-    reading = _Reading(files, base, outside, progress)
     # The shapes come last: nothing is derived from them.
     engine.bulk_extend(reading.quads(shapes=False))
     if rules is not None:
         engine.bulk_extend(_following(engine, rules, shelves.inferred))
     engine.bulk_extend(reading.quads(shapes=True))
+    engine.extend(each for quad in beside for each in (quad, _merged(quad)))
     engine.optimize()
     engine.flush()
     store = LocalStore(engine)
     counted = census.count(store, shelves)
-    graphs = (graph for graph in census.graph_sizes(store) if graph != shelves.inferred)
-    said = tuple(graph for graph in graphs if graph_family(base, graph) not in outside)
-    default = (*said, shelves.inferred) if rules is not None else said
-    return Manifest(base, version, outside, default, counted)
+    graphs = census.graph_sizes(store)
+    if rules is not None:
+        graphs.setdefault(shelves.inferred, 0)
+    default = tuple(graph for graph in graphs if graph_family(base, graph) not in outside)
+    return Manifest(base, version, outside, default, graphs, counted)
 
 
 def _following(engine: ox.Store, rules: Mapping[str, str], into: str) -> Iterator[ox.Quad]:
@@ -196,7 +189,12 @@ def _following(engine: ox.Store, rules: Mapping[str, str], into: str) -> Iterato
     entail_into(memory, rules, into=into)
     for quad in memory.quads_for_pattern(None, None, None, ox.NamedNode(into)):
         yield quad
-        yield ox.Quad(quad.subject, quad.predicate, quad.object)
+        yield _merged(quad)
+
+
+def _merged(quad: ox.Quad) -> ox.Quad:
+    """A statement as it stands in the default graph."""
+    return ox.Quad(quad.subject, quad.predicate, quad.object)
 
 
 class _Reading:
@@ -206,8 +204,8 @@ class _Reading:
         self, files: Sequence[Input], base: str, outside: tuple[str, ...], progress: Progress
     ) -> None:
         self._files = files
-        self._base = base
-        self._outside = outside
+        self.base = base
+        self.outside = outside
         self._progress = progress
         self._total = sum(each.path.stat().st_size for each in files if each.path.is_file())
         self._done = 0
@@ -216,11 +214,11 @@ class _Reading:
     def quads(self, *, shapes: bool) -> Iterator[ox.Quad]:
         """Every statement in its graph and, if accepted, in the default graph; the shapes or the rest."""
         for each in self._files:
-            if (graph_family(self._base, each.graph) == "shapes") is shapes:
+            if (graph_family(self.base, each.graph) == "shapes") is shapes:
                 yield from self._of(each)
 
     def _of(self, each: Input) -> Iterator[ox.Quad]:
-        default, fresh = ox.DefaultGraph(), {each.graph}
+        fresh = {each.graph}
         form = READABLE[each.path.suffix.lower()]
         try:
             with each.path.open("rb") as file:
@@ -231,8 +229,8 @@ class _Reading:
                         continue
                     fresh.add(graph)
                     yield quad
-                    if graph_family(self._base, graph) not in self._outside:
-                        yield ox.Quad(quad.subject, quad.predicate, quad.object, default)
+                    if graph_family(self.base, graph) not in self.outside:
+                        yield _merged(quad)
         except OSError as error:
             raise SourceError(Place(each.path), error.strerror or str(error)) from error
         self._taken |= fresh
@@ -265,6 +263,7 @@ def _write(path: Path, manifest: Manifest) -> None:
         "statements": manifest.statements,
         "outside_default": manifest.outside_default,
         "default_graphs": manifest.default_graphs,
+        "graphs": manifest.graphs,
         "counted": census.to_json(manifest.counted),
     }
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -6,26 +6,34 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from urllib.parse import unquote
 
 import pyoxigraph as ox
 
 from cnrs_graph import list_pages, term_pages
 from cnrs_graph.addresses import data_path, encoded, folded, path_of, prefix_of
+from cnrs_graph.choices import Choice, choices, limits
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
 from cnrs_graph.errors import UnknownResourceError
+from cnrs_graph.executables import queries_iri, query_iri
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
 from cnrs_graph.inventory import (
     dataset_iri,
+    default_graph_of,
     describe_census,
     describe_dataset,
+    describe_graphs,
+    graph_list_iri,
     graph_sizes,
     published_datasets,
 )
 from cnrs_graph.lookup import Stored
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
+from cnrs_graph.queries import SavedQuery
+from cnrs_graph.query_page import Filled, page
 from cnrs_graph.representations import graph_bytes
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
@@ -82,6 +90,8 @@ class Documents:
             else build_index(publication.said, publication.inferred, outside=publication.outside_default)
         )
         self._bodies: dict[tuple[str, str, str], bytes] = {}
+        self._choices: dict[str, Mapping[str, Sequence[Choice]]] = {}
+        self._limits: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._keeping = threading.Lock()
         #: Kept, so that the page about an endpoint that fails needs nothing from it.
         self._of_dataset: dict[str, str] = {}
@@ -203,7 +213,8 @@ class Documents:
     def _graphs(self) -> Iterator[Document]:
         for graph in self.publication.named_graphs():
             path = path_of(self.base, graph)
-            if path is not None:
+            # A graph that is named after a thing leaves the address to the thing.
+            if path is not None and not path.startswith("/doc/"):
                 quads = self._graph_quads(graph) if self._is_document(graph) else None
                 yield Document(graph, path, path, self._graph_page(graph), quads)
 
@@ -214,26 +225,73 @@ class Documents:
         yield Document(
             f"{base}dataset", "/.well-known/void", "/dataset", self._dataset_page, self._dataset_quads
         )
+        graphs = graph_list_iri(base)
+        yield Document(graphs, "/graphs", "/graphs", self._graphs_page, self._graphs_quads)
+        default = self._default_quads if self._default_is_document() else None
+        yield Document(f"{graphs}/default", "/graphs/default", "/graphs/default", self._default_page, default)
         yield Document(f"{base}ontology", "/ontology", "/ontology", self._ontology_page, self._ontology_quads)
         yield Document(f"{base}shapes", "/shapes", "/shapes", self._shapes_page, self._shapes_quads)
+        yield from self._queries()
         for iri in term_pages.code_lists(self.index):
             path = path_of(base, iri)
             if path is not None and not iri.startswith(f"{base}id/"):
                 yield Document(iri, path, path, self._list_page(iri), self._list_quads(iri))
 
+    def _queries(self) -> Iterator[Document]:
+        base, catalogue = self.base, self.publication.catalogue
+        whole = queries_iri(base)
+        yield Document(
+            whole,
+            "/queries",
+            "/queries",
+            lambda desk: list_pages.queries_page(
+                desk, catalogue, data_links(desk, self.by_path["/queries"].variants())
+            ),
+            self._described(whole),
+        )
+        for saved in catalogue.values():
+            iri = query_iri(base, saved.name)
+            path = path_of(base, iri) or ""
+            yield Document(iri, path, path, self._query_page(saved), self._described(iri))
+
+    def _described(self, iri: str) -> Callable[[], Sequence[ox.Quad]]:
+        """What is said of a saved query and of its parameters; of the whole: everything about all of them."""
+        parts = (f"{iri}#", f"{iri}/") if iri == queries_iri(self.base) else (f"{iri}#",)
+        return lambda: [
+            quad
+            for quad in self.publication.queries.quads
+            if quad.subject == ox.NamedNode(iri) or node_key(quad.subject).startswith(parts)
+        ]
+
+    def _query_page(self, saved: SavedQuery) -> Callable[[Desk], bytes]:
+        return lambda desk: self.query_page(desk, Filled(saved, {}, {}, saved.text))
+
+    def query_page(self, desk: Desk, filled: Filled, answer: Mapping[str, Any] | None = None) -> bytes:
+        """The page of a saved query, with an answer if there is one."""
+        return page(desk, filled, self.choices(filled.saved), answer)
+
+    def choices(self, saved: SavedQuery) -> Mapping[str, Sequence[Choice]]:
+        """The values that each limited parameter of a saved query may have."""
+        if saved.name not in self._choices:
+            found = ((each.name, choices(self.index, each)) for each in saved.parameters)
+            self._choices[saved.name] = {name: allowed for name, allowed in found if allowed is not None}
+        return self._choices[saved.name]
+
+    def limits(self, saved: SavedQuery) -> Mapping[str, Mapping[str, str]]:
+        """The same as terms, each with the way to write it."""
+        if saved.name not in self._limits:
+            self._limits[saved.name] = limits(self.index, saved)
+        return self._limits[saved.name]
+
     @cached_property
     def plain_pages(self) -> Mapping[str, Callable[[Desk], bytes]]:
         """The pages that have no data formats of their own."""
-        catalogue = self.publication.catalogue
         pages: dict[str, Callable[[Desk], bytes]] = {
             "/browse": list_pages.browse_page,
-            "/queries": lambda desk: list_pages.queries_page(desk, catalogue),
             "/vocab": term_pages.lists_page,
         }
         for slug, kind in list_pages.browsable(self.index).items():
             pages[f"/browse/{slug}"] = lambda desk, kind=kind: list_pages.class_page(desk, kind)  # type: ignore[misc]
-        for name, saved in catalogue.items():
-            pages[f"/queries/{name}"] = lambda desk, saved=saved: list_pages.query_page(desk, saved)  # type: ignore[misc]
         return pages
 
     def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
@@ -272,6 +330,8 @@ class Documents:
             return lambda: stored.quads_of(graph, GRAPH_LIMIT)
         if graph == self.publication.inferred_graph:
             return lambda: self.publication.inferred
+        if graph in self.publication.queries.graphs():
+            return lambda: self.publication.queries.quads
         name = ox.NamedNode(graph)
         return lambda: [quad for quad in self.publication.said.quads if quad.graph_name == name]
 
@@ -292,6 +352,43 @@ class Documents:
     def _is_document(self, graph: str) -> bool:
         """Whether a graph is small enough to be had as a document."""
         return self._stored is None or 0 < self.sizes.get(graph, 0) <= GRAPH_LIMIT
+
+    @cached_property
+    def default_triples(self) -> int:
+        """How many statements the default graph of queries holds."""
+        if self._stored is not None:
+            return self._stored.counted().default_triples
+        return len(self._default_quads())
+
+    def graph_quads(self, graph: str) -> Sequence[ox.Quad]:
+        """The statements of a named graph, as they were written."""
+        return self._graph_quads(graph)()
+
+    def _default_quads(self) -> Sequence[ox.Quad]:
+        if self._stored is not None:
+            return self._stored.quads_of("", GRAPH_LIMIT)
+        return default_graph_of(self.publication.quads(), frozenset(self.publication.default_graphs()))
+
+    def _default_page(self, desk: Desk) -> bytes:
+        links = data_links(desk, self.by_path["/graphs/default"].variants())
+        iri = self.by_path["/graphs/default"].iri
+        stored, whole = self._stored, self._default_is_document()
+        quads = self._default_quads() if stored is None or whole else stored.quads_of("", GRAPH_SHOWN)
+        total = max(len(quads), 0 if whole else self.default_triples)
+        return list_pages.default_graph_page(desk, iri, quads, links, total=total)
+
+    def _default_is_document(self) -> bool:
+        """Whether the default graph is small enough to be had as a document."""
+        return self._stored is None or self.default_triples <= GRAPH_LIMIT
+
+    def _graphs_quads(self) -> Sequence[ox.Quad]:
+        return describe_graphs(self.base, self.sizes, self.publication.default_graphs(), self.default_triples)
+
+    def _graphs_page(self, desk: Desk) -> bytes:
+        links = data_links(desk, self.by_path["/graphs"].variants())
+        return list_pages.graphs_page(
+            desk, self.by_path["/graphs"].iri, self.sizes, self.default_triples, links
+        )
 
     def _front_page(self, desk: Desk) -> bytes:
         return list_pages.front_page(desk, self._dataset, data_links(desk, self.by_path["/"].variants()))
@@ -319,7 +416,7 @@ class Documents:
 
     @cached_property
     def _in_memory(self) -> Mapping[str, int]:
-        return graph_sizes((*self.publication.said.quads, *self.publication.inferred))
+        return graph_sizes(self.publication.quads())
 
     def _ontology_page(self, desk: Desk) -> bytes:
         return term_pages.ontology_page(desk, data_links(desk, self.by_path["/ontology"].variants()))

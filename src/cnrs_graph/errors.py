@@ -101,17 +101,24 @@ class UnknownQueryError(CnrsGraphError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name = name
         self.known = tuple(sorted(known))
+        self.near = similar(name, self.known)
         super().__init__(f"no saved query is called {name!r}; {suggestion(name, self.known)}")
 
 
 class ParameterError(CnrsGraphError):
-    """A value for a parameter of a saved query cannot be used."""
+    """A value for a parameter of a saved query cannot be used; *allowed* are those that can, if limited."""
 
-    def __init__(self, query: str, parameter: str, reason: str) -> None:
-        super().__init__(f"{query}: parameter {parameter!r}: {reason}")
+    def __init__(self, query: str, parameter: str, reason: str, allowed: Sequence[str] = ()) -> None:
         self.query = query
         self.parameter = parameter
         self.reason = reason
+        self.allowed = tuple(allowed)
+        more = f" … and {len(allowed) - self.SHOWN} more" if len(allowed) > self.SHOWN else ""
+        listed = f"; allowed are {', '.join(self.allowed[: self.SHOWN])}{more}" if allowed else ""
+        super().__init__(f"{query}: parameter {parameter!r}: {reason}{listed}")
+
+    #: A message names no more values than this.
+    SHOWN = 20
 
 
 class QueryTimeoutError(CnrsGraphError):
@@ -235,12 +242,22 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     >>> suggestion("ln3", ["ln2", "takuvik"])
     'did you mean ln2?'
     """
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = similar(name, known)
     if near:
         return f"did you mean {' or '.join(near)}?"
     if not known:
         return "none is known"
     shown = ", ".join(known[:12])
     return f"known are {shown}" + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+
+
+def similar(name: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The known names that look like this one; an absurdly long one looks like nothing."""
+    import difflib
+
+    return (
+        tuple(difflib.get_close_matches(name, known, n=3, cutoff=0.5)) if len(name) <= _LONGEST_GUESS else ()
+    )
+
+
+_LONGEST_GUESS = 300

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pyoxigraph as ox
 
@@ -28,6 +28,16 @@ _W3C_FORMATS: Mapping[str, str] = {
     "csv": "SPARQL_Results_CSV",
     "tsv": "SPARQL_Results_TSV",
 }
+#: What each limit of the endpoint means.
+_LIMITS: Mapping[str, str] = {
+    "query_seconds": "A query may take {} seconds.",
+    "query_memory_bytes": "A query may take {} bytes of memory beyond the data.",
+    "body_bytes": "The body of a request may have {} bytes.",
+    "workers": "Queries that run at once: {}.",
+    "queue": "Queries that may wait: {}.",
+}
+#: Characters that stand for themselves in a fragment, as RFC 3986 allows (section 3.5), and the percent sign.
+_IN_FRAGMENT = "/?!$&'()*+,;=:@-._~%"
 
 
 def dataset_iri(base: str) -> str:
@@ -132,37 +142,65 @@ def describe_service(
     *,
     graphs: Mapping[str, int],
     default_graphs: Sequence[str],
+    default_triples: int,
     result_formats: Iterable[Format] = RESULT_FORMATS,
     graph_formats: Iterable[Format] = GRAPH_FORMATS,
-    limits: Mapping[str, str] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> tuple[ox.Quad, ...]:
-    """Describe the SPARQL endpoint: language, formats, graphs with sizes, limits as plain sentences.
+    """Describe the SPARQL endpoint: language, formats, graphs with sizes, limits in words and as numbers.
+
+    Only what holds is said: no federation, no extension functions, and a union as default graph only if it
+    is one.
 
     Graphs: *graphs* counts the triples of each named graph; *default_graphs* make up the default graph.
     Source: SPARQL 1.1 Service Description, section 3.
     """
     endpoint = f"{base}sparql"
-    service, data, default = f"{endpoint}#service", f"{endpoint}#dataset", f"{endpoint}#default-graph"
+    service = f"{endpoint}#service"
     write = _Writer()
     write.link(service, "rdf:type", expand("sd:Service"))
     write.link(service, "sd:endpoint", endpoint)
     write.link(service, "sd:supportedLanguage", expand("sd:SPARQL11Query"))
-    write.link(
-        service, "sd:feature", expand("sd:UnionDefaultGraph") if set(graphs) == set(default_graphs) else ""
-    )
+    # What follows by the ontology's rules is in a graph of its own; answering a query derives nothing.
+    write.link(service, "sd:defaultEntailmentRegime", "http://www.w3.org/ns/entailment/Simple")
+    if set(graphs) == set(default_graphs):
+        write.link(service, "sd:feature", expand("sd:UnionDefaultGraph"))
     for fmt in (*result_formats, *graph_formats):
         write.link(service, "sd:resultFormat", f"http://www.w3.org/ns/formats/{_W3C_FORMATS[fmt.name]}")
-    for sentence in (f"{name}: {value}" for name, value in (limits or {}).items()):
-        write.text(service, "rdfs:comment", sentence, "en")
-    write.link(service, "sd:defaultDataset", data)
+    for name, value in (limits or {}).items():
+        limit = f"{endpoint}#limit-{name}"
+        write.text(service, "rdfs:comment", _LIMITS.get(name, f"{name}: {{}}").format(f"{value:g}"), "en")
+        write.link(service, "schema:additionalProperty", limit)
+        write.link(limit, "rdf:type", expand("schema:PropertyValue"))
+        write.text(limit, "schema:name", name)
+        write.number(limit, "schema:value", value)
+    write.link(service, "rdfs:seeAlso", graph_list_iri(base))
+    write.link(service, "sd:availableGraphs", graph_list_iri(base))
+    write.link(service, "sd:defaultDataset", f"{endpoint}#dataset")
+    return (*write.quads, *describe_graphs(base, graphs, default_graphs, default_triples))
+
+
+def describe_graphs(
+    base: str, graphs: Mapping[str, int], default_graphs: Sequence[str], default_triples: int
+) -> tuple[ox.Quad, ...]:
+    """List the graphs that can be fetched and queried, with their sizes, and what the default graph is.
+
+    Source: SPARQL 1.1 Service Description, sections 3.2.4 to 3.2.9.
+    """
+    everything = graph_list_iri(base)
+    data, default = f"{base}sparql#dataset", f"{base}sparql#default-graph"
+    write = _Writer()
+    write.link(everything, "rdf:type", expand("sd:GraphCollection"))
     write.link(data, "rdf:type", expand("sd:Dataset"))
     write.link(data, "sd:defaultGraph", default)
     write.link(default, "rdf:type", expand("sd:Graph"))
+    write.number(default, "void:triples", default_triples)
     for name in default_graphs:
         write.link(default, "dcterms:hasPart", name)
     for name, triples in sorted(graphs.items()):
-        node = f"{endpoint}#{name.removeprefix(base)}"
+        node = f"{base}sparql#{quote(name.removeprefix(base), safe=_IN_FRAGMENT)}"
         write.link(data, "sd:namedGraph", node)
+        write.link(everything, "sd:namedGraph", node)
         write.link(node, "rdf:type", expand("sd:NamedGraph"))
         write.link(node, "sd:name", name)
         write.link(node, "sd:graph", f"{node}-graph")
@@ -171,9 +209,20 @@ def describe_service(
     return tuple(write.quads)
 
 
+def graph_list_iri(base: str) -> str:
+    """The IRI of the list of graphs, where each can be fetched."""
+    return f"{base}graphs"
+
+
 def graph_sizes(quads: Iterable[ox.Quad]) -> dict[str, int]:
     """How many statements each graph holds."""
     return dict(sorted(Counter(graph_name(quad) for quad in set(quads)).items()))
+
+
+def default_graph_of(quads: Iterable[ox.Quad], names: Collection[str]) -> list[ox.Quad]:
+    """The statements of the named graphs, each once, with no graph name."""
+    found = {(q.subject, q.predicate, q.object): None for q in quads if graph_name(q) in names}
+    return [ox.Quad(*triple) for triple in found]
 
 
 class _Writer:
@@ -186,8 +235,12 @@ class _Writer:
                 ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), ox.NamedNode(target))
             )
 
-    def number(self, subject: str, curie: str, value: int) -> None:
-        literal = ox.Literal(str(value), datatype=ox.NamedNode(expand("xsd:integer")))
+    def number(self, subject: str, curie: str, value: float) -> None:
+        whole = value == int(value)
+        literal = ox.Literal(
+            str(int(value) if whole else value),
+            datatype=ox.NamedNode(expand("xsd:integer" if whole else "xsd:decimal")),
+        )
         self.quads.append(ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), literal))
 
     def text(self, subject: str, curie: str, value: str, language: str | None = None) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import quote
 
 import pyoxigraph as ox
 
 from cnrs_graph.descriptions import DERIVED_FROM, Index, node_key
+from cnrs_graph.executables import shared_prefixes
 from cnrs_graph.inventory import dataset_iri
 from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
+from cnrs_graph.queries import SavedQuery
 from cnrs_graph.terms import expand, graph_family, local_name
 
 _LISTED = 500
@@ -51,7 +52,7 @@ def class_page(desk: Desk, kind: str) -> bytes:
     )
 
 
-def queries_page(desk: Desk, catalogue: Mapping[str, Any]) -> bytes:
+def queries_page(desk: Desk, catalogue: Mapping[str, SavedQuery], formats: Sequence[DataLink]) -> bytes:
     """Write the list of saved queries."""
     entries = [
         (saved.name, saved.summary, desk.local(f"/queries/{saved.name}")) for saved in catalogue.values()
@@ -62,19 +63,8 @@ def queries_page(desk: Desk, catalogue: Mapping[str, Any]) -> bytes:
         title=desk.word("queries"),
         here="/queries",
         entries=sorted(entries, key=lambda entry: natural(entry[0])),
-    )
-
-
-def query_page(desk: Desk, saved: Any) -> bytes:
-    """Write the page of one saved query."""
-    return render(
-        desk,
-        "query.html",
-        title=saved.summary or saved.name,
-        here="/queries",
-        saved=saved,
-        run=desk.local(f"/sparql?query={quote(saved.text, safe='')}"),
-        text_link=desk.local(f"/queries/{saved.name}.rq"),
+        prefixes=sorted(shared_prefixes(desk.index.base, catalogue).items()),
+        formats=formats,
     )
 
 
@@ -82,20 +72,13 @@ def dataset_page(
     desk: Desk, about: str | None, graphs: Mapping[str, int], formats: Sequence[DataLink]
 ) -> bytes:
     """Write the page about the dataset: description, graphs with their sources, sizes."""
-    families: dict[str, list[tuple[Shown, int, list[Shown]]]] = {}
-    for graph, count in graphs.items():
-        family = graph_family(desk.index.base, graph)
-        named = desk.name(graph)
-        if graph not in desk.index.accepted and graph == f"{desk.index.base}graph/inferred":
-            named = Shown(desk.word("inferred-graph"), href=desk.href(graph)[0])
-        families.setdefault(family, []).append((named, count, _sources(desk, graph)))
     return render(
         desk,
         "dataset.html",
         title=desk.title,
         here="/dataset",
         prose=_about(desk, about),
-        families=families,
+        families=_families(desk, graphs),
         total=sum(graphs.values()),
         counts=class_counts(desk),
         formats=formats,
@@ -129,6 +112,43 @@ def graph_page(
         subjects_total=len(subjects),
         formats=formats,
         iri=graph,
+    )
+
+
+def default_graph_page(
+    desk: Desk, iri: str, quads: Sequence[ox.Quad], formats: Sequence[DataLink], *, total: int
+) -> bytes:
+    """Write the page about the default graph of queries, of *total* statements."""
+    subjects = sorted({q.subject.value for q in quads if isinstance(q.subject, ox.NamedNode)})
+    return render(
+        desk,
+        "graph.html",
+        title=desk.word("default-graph"),
+        here="/dataset",
+        prose=(Shown(desk.word("default-graph-why")),),
+        inferred=False,
+        total=total,
+        sources=[],
+        subjects=[desk.name(subject) for subject in subjects[:_LISTED]],
+        subjects_total=len(subjects),
+        formats=formats,
+        iri=iri,
+    )
+
+
+def graphs_page(
+    desk: Desk, iri: str, graphs: Mapping[str, int], default_triples: int, formats: Sequence[DataLink]
+) -> bytes:
+    """Write the list of graphs that can be fetched, the default graph first."""
+    return render(
+        desk,
+        "graphs.html",
+        title=desk.word("graphs"),
+        here="/dataset",
+        default=(Shown(desk.word("default-graph"), href=desk.local("/graphs/default")), default_triples),
+        families=_families(desk, graphs),
+        formats=formats,
+        iri=iri,
     )
 
 
@@ -168,6 +188,18 @@ def browsable(index: Index) -> dict[str, str]:
 def slug_of(kind: str) -> str:
     """The name of a class in the path of its list."""
     return quote(local_name(kind), safe="")
+
+
+def _families(desk: Desk, graphs: Mapping[str, int]) -> dict[str, list[tuple[Shown, int, list[Shown]]]]:
+    """Graphs by family, each with its size and its sources."""
+    families: dict[str, list[tuple[Shown, int, list[Shown]]]] = {}
+    for graph, count in graphs.items():
+        family = graph_family(desk.index.base, graph)
+        named = desk.name(graph)
+        if graph not in desk.index.accepted and graph == f"{desk.index.base}graph/inferred":
+            named = Shown(desk.word("inferred-graph"), href=desk.href(graph)[0])
+        families.setdefault(family, []).append((named, count, _sources(desk, graph)))
+    return families
 
 
 def _about(desk: Desk, about: str | None) -> tuple[Shown, ...]:

@@ -90,6 +90,11 @@ class Shelves:
         """The name of the graph that holds what was inferred."""
         return f"{self.base}graph/inferred"
 
+    @property
+    def queries(self) -> str:
+        """The name of the graph that describes the saved queries, which are no part of the data."""
+        return f"{self.base}graph/queries"
+
     def anywhere(self, pattern: str) -> str:
         """A pattern in any graph, the graph in ?g; without ?g for what stands in the default graph alone."""
         named = f"GRAPH ?g {{ {pattern} }}"
@@ -101,7 +106,7 @@ class Shelves:
 
     def stated(self, pattern: str) -> str:
         """A pattern in what is accepted and was said."""
-        return self._in_graphs(pattern, f"?g != <{self.inferred}>")
+        return self._in_graphs(pattern, f"?g NOT IN (<{self.inferred}>, <{self.queries}>)")
 
     def _in_graphs(self, pattern: str, *conditions: str) -> str:
         outside = (f'!STRSTARTS(STR(?g), "{self.base}graph/{family}/")' for family in self.outside)
@@ -278,6 +283,11 @@ class StoreIndex(Index):
         """The classes of which a named thing has a page, as they were found when the things were counted."""
         return self.counted().listed
 
+    def objects_of(self, predicate: str) -> list[Term]:
+        """The first accepted values of a property."""
+        pattern = self.fetched.shelves.stated(f"?s <{predicate}> ?o")
+        return [row["o"] for row in self.fetched.rows(f"SELECT DISTINCT ?o {{ {pattern} }} LIMIT {LISTED}")]
+
     def incoming_totals(self, key: str) -> Mapping[tuple[str, str], int]:
         """The totals by class and property of a node at which so much points that the table was cut."""
         if key.startswith("_:") or len(self.fetched.pointing(key)) < NODE_LIMIT:
@@ -304,6 +314,7 @@ class Counted:
     census: Census | None
     instances: Mapping[str, int]
     listed: tuple[str, ...]
+    default_triples: int = 0
 
 
 @dataclass(frozen=True)
@@ -321,10 +332,11 @@ class Stored:
     folder: Path | None = None
 
     def quads_of(self, graph: str, limit: int) -> tuple[ox.Quad, ...]:
-        """The statements of one graph, so many at most."""
-        text = f"SELECT ?s ?p ?o {{ GRAPH <{graph}> {{ ?s ?p ?o }} }} LIMIT {limit}"
-        rows = self.index.fetched.store.query(text).rows()
-        return _in_order(_quad({**row, "g": ox.NamedNode(graph)}) for row in rows)
+        """The statements of one graph, of the default graph if it has no name, so many at most."""
+        pattern = f"GRAPH <{graph}> {{ ?s ?p ?o }}" if graph else "?s ?p ?o"
+        rows = self.index.fetched.store.query(f"SELECT ?s ?p ?o {{ {pattern} }} LIMIT {limit}").rows()
+        name = {"g": ox.NamedNode(graph)} if graph else {}
+        return _in_order(_quad({**row, **name}) for row in rows)
 
 
 def index_over(fetched: Fetched, counted: Callable[[], Counted]) -> StoreIndex:
@@ -332,11 +344,13 @@ def index_over(fetched: Fetched, counted: Callable[[], Counted]) -> StoreIndex:
     shelves = fetched.shelves
     base, outside = shelves.base, shelves.outside
 
+    apart = (shelves.inferred, shelves.queries)
+
     def family(quad: ox.Quad) -> str:
         return graph_family(base, graph_name(quad))
 
     def accepted(quads: Iterable[ox.Quad]) -> tuple[ox.Quad, ...]:
-        return tuple(q for q in quads if family(q) not in outside and graph_name(q) != shelves.inferred)
+        return tuple(q for q in quads if family(q) not in outside and graph_name(q) not in apart)
 
     def claimed(quads: Iterable[ox.Quad]) -> tuple[ox.Quad, ...]:
         return tuple(q for q in quads if family(q) in outside)

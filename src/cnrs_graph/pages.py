@@ -248,7 +248,9 @@ class Desk:
 
     def _answered(self, iri: str) -> bool:
         tail = iri[len(self.index.base) :]
-        return self.index.knows(iri) or tail.startswith(("graph/", "ontology", "shapes", "dataset"))
+        return self.index.knows(iri) or tail.startswith(
+            ("graph/", "ontology", "shapes", "dataset", "queries")
+        )
 
     def _tag(self, literal: ox.Literal) -> str | None:
         return literal.language if literal.language and literal.language.lower() != self.language else None

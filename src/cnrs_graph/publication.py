@@ -12,11 +12,14 @@ from cnrs_graph import __version__, disk
 from cnrs_graph.config import Config
 from cnrs_graph.dataset import Dataset, load, load_as, merged, nquads, source_files
 from cnrs_graph.errors import NonConformingDataError
+from cnrs_graph.executables import described
 from cnrs_graph.lookup import Stored
 from cnrs_graph.queries import Catalogue, SavedQuery
 from cnrs_graph.reasoning import entail, read_rules
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
+
+_NOTHING = Dataset("", ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,8 @@ class Publication:
     report: Report | None
     #: Graph families that stay out of the default graph of queries.
     outside_default: tuple[str, ...]
+    #: The saved queries as statements, for editors that ask the endpoint for examples; no part of the data.
+    queries: Dataset = _NOTHING
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
     stored: Stored | None = None
 
@@ -49,13 +54,14 @@ class Publication:
         """The graphs that make up the default graph of a query."""
         if self.stored is not None:
             return self.stored.default_graphs
-        return (*self.said.without(*self.outside_default).graphs(), self.inferred_graph)
+        accepted = self.said.without(*self.outside_default)
+        return (*accepted.graphs(), *self.queries.graphs(), self.inferred_graph)
 
     def named_graphs(self) -> tuple[str, ...]:
         """Every graph that a query can name."""
         if self.stored is not None:
             return tuple(self.stored.graphs())
-        return (*self.said.graphs(), self.inferred_graph)
+        return (*self.said.graphs(), *self.queries.graphs(), self.inferred_graph)
 
     def statements(self) -> bytes | Path:
         """What the processes that answer queries start from: a folder on disk, else N-Quads."""
@@ -64,7 +70,11 @@ class Publication:
 
     def nquads(self) -> bytes:
         """Everything, said and inferred, the way it goes to the processes that answer queries."""
-        return nquads([self.said.quads, self.inferred])
+        return nquads([self.quads()])
+
+    def quads(self) -> tuple[ox.Quad, ...]:
+        """Everything that a query can see: said, the saved queries, and inferred."""
+        return (*self.said.quads, *self.queries.quads, *self.inferred)
 
 
 def inferred_graph(base: str) -> str:
@@ -129,6 +139,7 @@ def check(config: Config) -> Report:
 def build(config: Config, *, validated: bool = True) -> Publication:
     """Read, validate, infer: put the publication together.
 
+    Graphs: the saved queries are described in graph/queries.
     Raises: SourceError, ShapesError; NonConformingDataError for findings at `config.refuse_at` or worse.
     """
     report = check(config) if validated else None
@@ -136,7 +147,7 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         refused = report.at_least(config.refuse_at)
         if refused:
             raise NonConformingDataError(refused[0].severity.name.lower(), len(refused))
-    said = read(config)
+    said, catalogue = read(config), Catalogue(config.queries)
     return Publication(
         base=config.base,
         public_url=config.public_url,
@@ -144,9 +155,10 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         notice=config.notice,
         said=said,
         inferred=infer(config, said),
-        catalogue=Catalogue(config.queries),
+        catalogue=catalogue,
         report=report,
         outside_default=config.outside_default,
+        queries=described(config.base, catalogue),
     )
 
 
@@ -172,6 +184,7 @@ def load_into(
         version=__version__,
         outside_default=config.outside_default,
         rules=read_rules(config.ontology / "rules" / "core") if inferring else None,
+        beside=described(config.base, Catalogue(config.queries)).quads,
         replace=replace,
         progress=progress,
     )
@@ -179,6 +192,7 @@ def load_into(
 
 def on_store(config: Config, stored: Stored) -> Publication:
     """Put a publication together whose statements are in a store."""
+    catalogue = Catalogue(config.queries)
     return Publication(
         base=config.base,
         public_url=config.public_url,
@@ -186,9 +200,10 @@ def on_store(config: Config, stored: Stored) -> Publication:
         notice=config.notice,
         said=stored.index.fetched.core,
         inferred=(),
-        catalogue=Catalogue(config.queries),
+        catalogue=catalogue,
         report=None,
         outside_default=config.outside_default,
+        queries=described(config.base, catalogue),
         stored=stored,
     )
 

@@ -160,7 +160,7 @@ def error_reply(error: Exception, fmt: Format, page: bytes) -> Reply:
     status = status_of(error)
     headers = [
         ("Content-Type", fmt.content_type),
-        # What is not there, or not in that format, stays so for a while; other refusals are about one request.
+        # What is not there stays so for a while; other refusals are about one request.
         ("Cache-Control", "public, max-age=60" if status in (404, 406, 410) else "no-store"),
         ("Vary", "Accept"),
         *_EVERYWHERE,
@@ -203,8 +203,13 @@ def _extras(error: Exception) -> Iterable[tuple[str, object]]:
         yield from ((name, value) for name, value in found if value is not None)
     if isinstance(error, errors.NotAcceptableError):
         yield "offered", list(error.offered)
-    if isinstance(error, errors.UnknownResourceError) and error.near:
+    if isinstance(error, errors.UnknownResourceError | errors.UnknownQueryError) and error.near:
         yield "near", list(error.near)
+    if isinstance(error, errors.ParameterError):
+        yield "parameter", error.parameter
+        if error.allowed:
+            yield "allowed", list(error.allowed[: error.SHOWN])
+            yield "allowed_in_all", len(error.allowed)
 
 
 def link(target: str, rel: str, *, media_type: str | None = None) -> str:

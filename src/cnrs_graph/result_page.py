@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pyoxigraph as ox
 
@@ -13,7 +14,19 @@ _ROWS_SHOWN = 500
 
 
 def results(desk: Desk, query: str, form: str, body: bytes | None) -> bytes:
-    """Write an answer as a page: rows as a table, yes or no in words, triples as they are.
+    """Write an answer as a page of its own."""
+    return render(
+        desk,
+        "results.html",
+        title=desk.word("results"),
+        here="/sparql",
+        query=query,
+        **answer(desk, form, body),
+    )
+
+
+def answer(desk: Desk, form: str, body: bytes | None) -> dict[str, Any]:
+    """What the part of a page with an answer shows: rows as a table, yes or no in words, triples as they are.
 
     *body* is SPARQL results JSON, or N-Triples for CONSTRUCT and DESCRIBE; None when it is too large to show.
     """
@@ -23,12 +36,12 @@ def results(desk: Desk, query: str, form: str, body: bytes | None) -> bytes:
     text: str | None = None
     total = 0
     if body is not None and form in ("SELECT", "ASK"):
-        answer = json.loads(body)
-        if "boolean" in answer:
-            verdict = bool(answer["boolean"])
+        found = json.loads(body)
+        if "boolean" in found:
+            verdict = bool(found["boolean"])
         else:
-            variables = list(answer["head"]["vars"])
-            bindings = answer["results"]["bindings"]
+            variables = list(found["head"]["vars"])
+            bindings = found["results"]["bindings"]
             total = len(bindings)
             desk.index.ahead(
                 cell["value"]
@@ -39,19 +52,14 @@ def results(desk: Desk, query: str, form: str, body: bytes | None) -> bytes:
             rows = [[_cell(desk, row.get(name)) for name in variables] for row in bindings[:_ROWS_SHOWN]]
     elif body is not None:
         text = body.decode()
-    return render(
-        desk,
-        "results.html",
-        title=desk.word("results"),
-        here="/sparql",
-        query=query,
-        variables=variables,
-        rows=rows,
-        total=total,
-        verdict=verdict,
-        text=text,
-        too_large=body is None,
-    )
+    return {
+        "variables": variables,
+        "rows": rows,
+        "total": total,
+        "verdict": verdict,
+        "text": text,
+        "too_large": body is None,
+    }
 
 
 def _cell(desk: Desk, binding: dict[str, str] | None) -> Shown | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
 
-from cnrs_graph import list_pages, replies
+from cnrs_graph import list_pages, query_api, replies
 from cnrs_graph.addresses import folded
 from cnrs_graph.descriptions import near
 from cnrs_graph.documents import Document, Documents
@@ -17,16 +19,19 @@ from cnrs_graph.pages import Desk, icon, page_language, render, stylesheet, styl
 from cnrs_graph.publication import Publication
 from cnrs_graph.replies import Reply, link
 from cnrs_graph.representations import graph_bytes
-from cnrs_graph.result_page import results
+from cnrs_graph.result_page import answer, results
 from cnrs_graph.words import WORDS
 
 __all__ = [
     "Reply",
+    "SavedAnswer",
     "addresses",
     "failure",
+    "openapi_paths",
     "query_form",
     "query_results",
     "reply",
+    "saved_answer",
     "service_description",
     "site_of",
 ]
@@ -75,6 +80,8 @@ class Site:
         elsewhere = self._other_spelling(path)
         if elsewhere is not None:
             return replies.redirect(308, self._located(elsewhere, asked.query))
+        if path.startswith("/queries/"):
+            raise UnknownQueryError(unquote(path.removeprefix("/queries/")), self.publication.catalogue)
         iri = f"{self.base}{path.lstrip('/')}"
         if path.startswith(("/doc/", "/data/")):
             iri = f"{self.base}id/{path.split('/', 2)[2]}"
@@ -103,17 +110,12 @@ class Site:
         page = self.documents.plain_pages.get(path)
         if page is not None:
             return self.page(asked, page)
-        if path.startswith("/queries/"):
-            return self._query_text(path.removeprefix("/queries/"), asked)
-        return None
+        return self._query_text(path, asked) if path.endswith(".rq") else None
 
-    def _query_text(self, name: str, asked: Asked) -> Reply:
-        saved = self.publication.catalogue.get(name.removesuffix(".rq"))
-        if saved is None or not name.endswith(".rq"):
-            other = self._other_spelling(f"/queries/{name}")
-            if other is not None:
-                return replies.redirect(308, self._located(other, asked.query))
-            raise UnknownQueryError(name, self.publication.catalogue)
+    def _query_text(self, path: str, asked: Asked) -> Reply | None:
+        saved = self.publication.catalogue.get(unquote(path.removeprefix("/queries/").removesuffix(".rq")))
+        if saved is None or not path.startswith("/queries/"):
+            return None
         return replies.success(saved.text.encode(), QUERY, if_none_match=asked.if_none_match, vary=None)
 
     def _reply_thing(self, path: str, asked: Asked) -> Reply | None:
@@ -265,15 +267,58 @@ def query_results(publication: Publication, query: str, form: str, body: bytes |
     return site.page(Asked(), lambda desk: results(desk, query, form, body))
 
 
+@dataclass(frozen=True)
+class SavedAnswer:
+    """What to run for a request to a saved query, the format to answer in, and the page for the answer."""
+
+    text: str
+    fmt: Format
+    page: Callable[[Publication, str, str, bytes | None], Reply]
+
+
+def saved_answer(
+    publication: Publication,
+    path: str,
+    query: str,
+    *,
+    accept: str | None = None,
+    accept_language: str | None = None,
+    if_none_match: str | None = None,
+) -> SavedAnswer | None:
+    """What a request to a path below /queries/ asks to be answered; None when `reply` knows what is there.
+
+    Raises: ParameterError, RequestError, NotAcceptableError.
+    """
+    site = site_of(publication)
+    asked = query_api.read_request(site.documents, _as_sent(path), query, accept)
+    if asked is None:
+        return None
+
+    def page(_: Publication, __: str, form: str, body: bytes | None) -> Reply:
+        return site.page(
+            Asked(language=page_language(accept_language), if_none_match=if_none_match),
+            lambda desk: site.documents.query_page(desk, asked.filled, answer(desk, form, body)),
+        )
+
+    return SavedAnswer(asked.filled.text, asked.fmt, page)
+
+
+def openapi_paths(publication: Publication) -> dict[str, Any]:
+    """Every saved query as a path of an OpenAPI document."""
+    return query_api.openapi_paths(site_of(publication).documents)
+
+
 def service_description(
     publication: Publication, fmt: Format, *, limits: Mapping[str, float], if_none_match: str | None = None
 ) -> Reply:
     """The description of the SPARQL endpoint in an RDF format."""
+    documents = site_of(publication).documents
     quads = describe_service(
         publication.base,
-        graphs=site_of(publication).documents.sizes,
+        graphs=documents.sizes,
         default_graphs=publication.default_graphs(),
-        limits={name: f"{value:g}" for name, value in limits.items()},
+        default_triples=documents.default_triples,
+        limits=limits,
     )
     body = graph_bytes(quads, fmt, base=publication.base, first=f"{publication.base}sparql#service")
     return replies.success(body, fmt, if_none_match=if_none_match)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__
+from cnrs_graph import __version__, graph_store
+from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
     CnrsGraphError,
     MethodNotAllowedError,
     RefusedQueryError,
     TooLargeError,
+    UnsupportedMediaTypeError,
 )
 from cnrs_graph.formats import (
     GRAPH_FORMATS,
@@ -39,10 +42,13 @@ from cnrs_graph.publication import Publication
 from cnrs_graph.remote import RemotePool
 from cnrs_graph.site import (
     Reply,
+    SavedAnswer,
     failure,
+    openapi_paths,
     query_form,
     query_results,
     reply,
+    saved_answer,
     service_description,
     site_of,
 )
@@ -52,13 +58,12 @@ from cnrs_graph.workers import Pool, RunningAnswer
 _LOG = logging.getLogger(__name__)
 
 _READ = ("GET", "HEAD", "OPTIONS")
-_TRIPLE_FORMATS = tuple(each for each in GRAPH_FORMATS if not each.keeps_graphs)
 #: What each query form can be answered in, the first for who accepts anything.
 OFFERED: Mapping[str, tuple[Format, ...]] = {
     "SELECT": (*RESULT_FORMATS, PAGE),
     "ASK": (JSON_RESULTS, XML_RESULTS, PAGE),
-    "CONSTRUCT": (*_TRIPLE_FORMATS, PAGE),
-    "DESCRIBE": (*_TRIPLE_FORMATS, PAGE),
+    "CONSTRUCT": (*GRAPH_FORMATS, PAGE),
+    "DESCRIBE": (*GRAPH_FORMATS, PAGE),
 }
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -68,8 +73,11 @@ _CORS = {
 _SHORT_QUERY = 4_000
 #: A page of results shows so many bytes of them; the whole answer is in the other formats.
 _PAGE_BYTES = 400_000
+#: How the page with an answer is written: publication, query, form, and the body of the answer.
+Page = Callable[[Publication, str, str, bytes | None], Reply]
 #: For the log only: nobody is there to read it.
 _CALLER_LEFT = 499
+_GRAPHS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,8 @@ def create_app(publication: Publication, config: Config, pool: Pool | None = Non
     )
     _add_sparql(app, door)
     _add_status(app, door)
+    _add_graph_store(app, door)
+    _add_queries(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
@@ -130,6 +140,7 @@ def _add_sparql(app: FastAPI, door: Door) -> None:
     @app.post("/sparql", tags=["SPARQL"], summary="Answer a SPARQL query", response_class=Response)
     async def sparql_post(request: Request) -> Response:
         try:
+            _refuse_encoded(request)
             body = await _body(request, door.config.body_bytes)
         except CnrsGraphError as error:
             return _failed(door, request, error)
@@ -140,14 +151,7 @@ def _add_sparql(app: FastAPI, door: Door) -> None:
 def _add_status(app: FastAPI, door: Door) -> None:
     @app.get("/health", tags=["operation"], summary="Whether the server lives, and its limits")
     async def health() -> JSONResponse:
-        config = door.config
-        limits = {
-            "query_seconds": config.query_seconds,
-            "query_memory_bytes": config.query_memory_bytes,
-            "body_bytes": config.body_bytes,
-            "workers": config.workers,
-            "queue": config.queue,
-        }
+        limits = _limits(door.config)
         waiting = {"waiting": door.pool.waiting, "walls": list(door.pool.walls)}
         return JSONResponse(
             {"status": "ok", "version": __version__, "limits": limits, **waiting}, headers=_CORS
@@ -166,20 +170,64 @@ def _add_status(app: FastAPI, door: Door) -> None:
         return JSONResponse(app.openapi(), headers=_CORS)
 
 
+def _add_graph_store(app: FastAPI, door: Door) -> None:
+    # Whole graphs take long to write; so few at a time, pages do not wait for them.
+    limiter = CapacityLimiter(_GRAPHS_AT_ONCE)
+
+    @app.get("/graphs", tags=["graphs"], summary="Fetch a graph, or list them", response_class=Response)
+    async def graphs(
+        request: Request,
+        graph: Annotated[str | None, Query(description="the IRI of a named graph")] = None,  # noqa: ARG001
+        default: Annotated[str | None, Query(description="the default graph; no value")] = None,  # noqa: ARG001
+    ) -> Response:
+        answer = partial(graph_store.reply, door.publication, _query_string(request), **_asked(request))
+        return _response(await to_thread.run_sync(answer, limiter=limiter))
+
+    @app.get("/graph/{path:path}", include_in_schema=False)
+    @app.get("/graphs/{path:path}", include_in_schema=False)
+    async def one(request: Request) -> Response:
+        query = _query_string(request)
+        answer = partial(reply, door.publication, _raw_path(request), query=query, **_asked(request))
+        return _response(await to_thread.run_sync(answer, limiter=limiter))
+
+
+def _add_queries(app: FastAPI, door: Door) -> None:
+    """Saved queries: every one is in the OpenAPI document, with its own parameters."""
+
+    @app.get("/queries/{name}", include_in_schema=False)
+    async def saved_query(request: Request) -> Response:
+        try:
+            asked = await to_thread.run_sync(_read_saved, door, request)
+            if asked is not None:
+                text, chosen = asked.text, asked.fmt
+                return await _answer(door, request, text, QueryRequest(text), chosen=chosen, page=asked.page)
+        except CnrsGraphError as error:
+            return _failed(door, request, error)
+        return await to_thread.run_sync(_anything, door, request)
+
+    without_queries = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            without_queries()["paths"].update(openapi_paths(door.publication))
+        return without_queries()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _read_saved(door: Door, request: Request) -> SavedAnswer | None:
+    return saved_answer(door.publication, _raw_path(request), _query_string(request), **_asked(request))
+
+
+def _anything(door: Door, request: Request) -> Response:
+    query = _query_string(request)
+    return _response(reply(door.publication, _raw_path(request), query=query, **_asked(request)))
+
+
 def _add_pages(app: FastAPI, door: Door) -> None:
     @app.api_route("/{path:path}", methods=["GET"], include_in_schema=False)
     def anything(request: Request) -> Response:
-        headers = request.headers
-        return _response(
-            reply(
-                door.publication,
-                _raw_path(request),
-                accept=headers.get("accept"),
-                accept_language=headers.get("accept-language"),
-                if_none_match=headers.get("if-none-match"),
-                query=_query_string(request),
-            )
-        )
+        return _anything(door, request)
 
     @app.api_route("/{path:path}", methods=["OPTIONS"], include_in_schema=False)
     def options(request: Request) -> Response:
@@ -194,7 +242,20 @@ def _add_pages(app: FastAPI, door: Door) -> None:
 
     @app.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     def other(request: Request) -> Response:
+        if request.method == "POST" and folded(_raw_path(request)) == "/sparql":
+            return _response(reply(door.publication, _raw_path(request), query=_query_string(request)))
         return _method_not_allowed(door, request)
+
+
+def _limits(config: Config) -> dict[str, float]:
+    """What a query may take, as /health and the service description say it."""
+    return {
+        "query_seconds": config.query_seconds,
+        "query_memory_bytes": config.query_memory_bytes,
+        "body_bytes": config.body_bytes,
+        "workers": config.workers,
+        "queue": config.queue,
+    }
 
 
 async def _sparql(door: Door, request: Request, read: Any) -> Response:
@@ -218,17 +279,28 @@ def _about_service(door: Door, request: Request) -> Response:
         service_description(
             door.publication,
             chosen,
-            limits={"seconds": door.config.query_seconds, "bytes": door.config.query_memory_bytes},
+            limits=_limits(door.config),
             if_none_match=request.headers.get("if-none-match"),
         )
     )
 
 
-async def _answer(door: Door, request: Request, query: str, asked: QueryRequest) -> Response:
-    """Refuse what would leave the process, then run the query and stream its answer."""
+async def _answer(
+    door: Door,
+    request: Request,
+    query: str,
+    asked: QueryRequest,
+    *,
+    chosen: Format | None = None,
+    page: Page = query_results,
+) -> Response:
+    """Refuse what would leave the process, then run the query and stream its answer.
+
+    The format is *chosen*, else negotiated; *page* writes the page with the answer.
+    """
     facts, runnable = await to_thread.run_sync(_read, query) if len(query) > _SHORT_QUERY else _read(query)
     _refuse_foreign_graphs(door.publication, facts, asked)
-    chosen = negotiate(request.headers.get("accept"), OFFERED[facts.form])
+    chosen = chosen or negotiate(request.headers.get("accept"), OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
     answering = door.pool.answer(
         # The order that keeps our engine alive is nothing that another one needs.
@@ -242,7 +314,7 @@ async def _answer(door: Door, request: Request, query: str, asked: QueryRequest)
     if running is None:
         return Response(status_code=_CALLER_LEFT)
     if chosen is PAGE:
-        return await _page_of(door, query, running)
+        return await _page_of(door, query, running, page)
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(_chunks(running), media_type=chosen.content_type, headers=headers)
 
@@ -273,9 +345,14 @@ async def _disconnected(request: Request) -> None:
 
 
 def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: QueryRequest) -> None:
-    """Raise RefusedQueryError for SERVICE and for graphs that are not held here: nothing is fetched."""
+    """Raise RefusedQueryError for SERVICE and for graphs that are not held here: nothing is fetched.
+
+    A dataset named by the request takes the place of the query's own, which is then never looked at.
+    Source: SPARQL 1.1 Protocol, section 2.1.4.
+    """
     known = publication.named_graphs()
-    refuse_reaching_out(facts, known)
+    overridden = facts.dataset + facts.named if asked.default_graphs or asked.named_graphs else ()
+    refuse_reaching_out(facts, (*known, *overridden))
     for graph in (*asked.default_graphs, *asked.named_graphs):
         if graph not in known:
             raise RefusedQueryError(
@@ -291,17 +368,26 @@ async def _chunks(running: RunningAnswer) -> AsyncIterator[bytes]:
             yield chunk
 
 
-async def _page_of(door: Door, query: str, running: RunningAnswer) -> Response:
+async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -> Response:
     """The first part of an answer as a page."""
     body = bytearray()
     async with running:
         async for chunk in running:
             body += chunk
             if len(body) > _PAGE_BYTES:
-                return _response(query_results(door.publication, query, running.form, None))
+                return _response(page(door.publication, query, running.form, None))
     # In a thread: the names of what the answer holds may have to be fetched.
-    page = await to_thread.run_sync(query_results, door.publication, query, running.form, bytes(body))
-    return _response(page)
+    return _response(await to_thread.run_sync(page, door.publication, query, running.form, bytes(body)))
+
+
+def _refuse_encoded(request: Request) -> None:
+    """Raise UnsupportedMediaTypeError for a body that would have to be unpacked first.
+
+    Source: RFC 9110, section 8.4.
+    """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise UnsupportedMediaTypeError(f"{coding} (Content-Encoding)", ("the query as it is",))
 
 
 async def _body(request: Request, limit_bytes: int) -> bytes:
@@ -356,6 +442,14 @@ def _response(answer: Reply) -> Response:
     if answer.status != 304:
         response.headers["content-length"] = str(len(answer.body))
     return response
+
+
+def _asked(request: Request) -> dict[str, str | None]:
+    """The headers that decide which representation is sent."""
+    return {
+        name.replace("-", "_"): request.headers.get(name)
+        for name in ("accept", "accept-language", "if-none-match")
+    }
 
 
 def _query_string(request: Request) -> str:
