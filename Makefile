@@ -5,13 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 CHROMIUM := $(shell command -v chromium)
+NPM := $(shell command -v npm)
+EDITOR_BUNDLE := src/cnrs_graph/static/manifest.json
 
-.PHONY: serve test check format lint types valid docs lock clean
+.PHONY: serve test check format lint types valid docs lock editor clean
 
+# Without npm the query page is a plain form; nothing is installed for it.
 serve: $(VENV)/installed
+	@if [ -n "$(NPM)" ]; then $(MAKE) --no-print-directory $(EDITOR_BUNDLE) || true; fi
+	@[ -f $(EDITOR_BUNDLE) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form."
 	$(BIN)/cnrs-graph serve --port $(PORT)
 
-test: $(VENV)/installed-dev browser
+test: npm $(VENV)/installed-dev browser editor
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types test valid docs
@@ -53,7 +58,18 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: browser
+editor: $(EDITOR_BUNDLE)
+
+$(EDITOR_BUNDLE): editor/package-lock.json editor/build.mjs $(wildcard editor/src/*) | npm
+	cd editor && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
+
+.PHONY: npm browser
+npm:
+ifeq ($(NPM),)
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends nodejs npm
+endif
+
 browser:
 ifeq ($(CHROMIUM),)
 	$(SUDO) apt-get update
@@ -61,4 +77,4 @@ ifeq ($(CHROMIUM),)
 endif
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache editor/node_modules src/cnrs_graph/static

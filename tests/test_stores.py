@@ -242,6 +242,22 @@ def test_a_graph_is_had_by_its_name(sites):
     assert found["remote"] == found["memory"]
 
 
+def test_the_editor_is_told_what_each_store_holds(sites):
+    told = {kind: client.get("/sparql/completions.json").json() for kind, client in sites.items()}
+    classes = {
+        kind: {
+            t["iri"]: t["count"] for t in known["terms"] if t["kind"] == "class" and "/ontology#" in t["iri"]
+        }
+        for kind, known in told.items()
+    }
+
+    assert len(classes["memory"]) > 10
+    assert classes["disk"] == classes["memory"]
+    assert classes["remote"] == classes["memory"]
+    for known in told.values():
+        assert sum(term["kind"] == "property" for term in known["terms"]) > 50
+
+
 @pytest.mark.parametrize("path", ["/graphs", "/graphs/default"])
 def test_the_graphs_are_listed(site, path):
     assert site.get(path, headers=PAGE).status_code == 200

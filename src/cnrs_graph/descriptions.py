@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -161,6 +161,11 @@ class Index:
             for kind, things in self.instances.items()
             if any(thing.startswith(f"{self.base}id/") and thing in self.names for thing in things)
         )
+
+    def property_counts(self) -> Mapping[str, int]:
+        """How often each property is used."""
+        tables = (self.accepted, self.inferred)
+        return Counter(q.predicate.value for table in tables for quads in table.values() for q in quads)
 
     def objects_of(self, predicate: str) -> list[Term]:
         """The accepted values of a property, whatever has it."""

@@ -283,6 +283,11 @@ class StoreIndex(Index):
         """The classes of which a named thing has a page, as they were found when the things were counted."""
         return self.counted().listed
 
+    def property_counts(self) -> Mapping[str, int]:
+        """How often each property is used in what was said, as it was counted."""
+        census = self.counted().census
+        return census.properties if census is not None else {}
+
     def objects_of(self, predicate: str) -> list[Term]:
         """The first accepted values of a property."""
         pattern = self.fetched.shelves.stated(f"?s <{predicate}> ?o")

@@ -47,10 +47,12 @@ _TITLES: Mapping[int, str] = {
     504: "Stopped",
 }
 #: Pages load nothing from elsewhere and run no script.
-_CONTENT_POLICY = (
+PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+#: The query page runs the editor, which asks our own endpoint and nobody else.
+SCRIPTED_POLICY = f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'"
 _EVERYWHERE = (
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", "ETag, Link, Location, Content-Location, Retry-After"),
@@ -84,6 +86,7 @@ def success(
     location: str | None = None,
     links: Sequence[str] = (),
     max_age_seconds: int = 300,
+    policy: str = PAGE_POLICY,
 ) -> Reply:
     """Answer with a representation, or with 304 when the client has this very one.
 
@@ -101,7 +104,7 @@ def success(
         return Reply(304, tuple(headers), b"")
     headers.append(("Content-Type", fmt.content_type))
     if fmt is PAGE:
-        headers.append(("Content-Security-Policy", _CONTENT_POLICY))
+        headers.append(("Content-Security-Policy", policy))
     return Reply(200, tuple(headers), body)
 
 
@@ -152,7 +155,7 @@ def error_format(accept: str | None) -> Format:
         return PROBLEM
 
 
-def error_reply(error: Exception, fmt: Format, page: bytes) -> Reply:
+def error_reply(error: Exception, fmt: Format, page: bytes, *, policy: str = PAGE_POLICY) -> Reply:
     """Say what went wrong, in a format of errors; *page* is its page.
 
     Source: RFC 9457.
@@ -166,7 +169,7 @@ def error_reply(error: Exception, fmt: Format, page: bytes) -> Reply:
         *_EVERYWHERE,
     ]
     if fmt is PAGE:
-        headers.append(("Content-Security-Policy", _CONTENT_POLICY))
+        headers.append(("Content-Security-Policy", policy))
     if isinstance(error, errors.MethodNotAllowedError):
         headers.append(("Allow", ", ".join(error.allowed)))
     if isinstance(error, errors.TooManyQueriesError):

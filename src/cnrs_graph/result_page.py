@@ -1,4 +1,4 @@
-"""The page with the answer to a query."""
+"""The page on which a query is asked and answered."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from typing import Any
 
 import pyoxigraph as ox
 
+from cnrs_graph.editor import bundle
+from cnrs_graph.errors import CnrsGraphError
 from cnrs_graph.pages import Desk, Shown, render
+from cnrs_graph.replies import PAGE_POLICY, SCRIPTED_POLICY
 from cnrs_graph.terms import Term
 
 _ROWS_SHOWN = 500
+#: The formats that the form offers beside the page, by the name of the format.
+_FORMATS = (
+    ("json", "JSON"),
+    ("csv", "CSV"),
+    ("tsv", "TSV"),
+    ("xml", "XML"),
+    ("turtle", "Turtle"),
+    ("ntriples", "N-Triples"),
+    ("jsonld", "JSON-LD"),
+    ("rdfxml", "RDF/XML"),
+)
 
 
 def results(desk: Desk, query: str, form: str, body: bytes | None) -> bytes:
-    """Write an answer as a page of its own."""
-    return render(
-        desk,
-        "results.html",
-        title=desk.word("results"),
-        here="/sparql",
-        query=query,
-        **answer(desk, form, body),
-    )
+    """Write the page on which a query was asked, with its answer."""
+    return _page(desk, query, answered=True, **answer(desk, form, body))
 
 
 def answer(desk: Desk, form: str, body: bytes | None) -> dict[str, Any]:
@@ -60,6 +67,31 @@ def answer(desk: Desk, form: str, body: bytes | None) -> dict[str, Any]:
         "text": text,
         "too_large": body is None,
     }
+
+
+def asking(desk: Desk, query: str, problem: CnrsGraphError | None = None) -> bytes:
+    """Write the page on which a query is asked, with what is wrong with it if it was asked already."""
+    return _page(desk, query, problem=problem)
+
+
+def page_policy() -> str:
+    """The Content-Security-Policy of these pages: that of all pages where there is no editor."""
+    return SCRIPTED_POLICY if bundle() is not None else PAGE_POLICY
+
+
+def _page(desk: Desk, query: str, **values: object) -> bytes:
+    shown = {"answered": False, "problem": None, **values}
+    return render(
+        desk,
+        "sparql.html",
+        title="SPARQL",
+        here="/sparql",
+        query=query,
+        endpoint=f"{desk.index.base}sparql",
+        formats=_FORMATS,
+        editor=bundle(),
+        **shown,
+    )
 
 
 def _cell(desk: Desk, binding: dict[str, str] | None) -> Shown | None:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
 from cnrs_graph import list_pages, query_api, replies
 from cnrs_graph.addresses import folded
+from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
 from cnrs_graph.documents import Document, Documents
-from cnrs_graph.errors import EndpointError, NotAcceptableError, UnknownQueryError, UnknownResourceError
+from cnrs_graph.editor import bundle
+from cnrs_graph.errors import (
+    CnrsGraphError,
+    EndpointError,
+    NotAcceptableError,
+    UnknownQueryError,
+    UnknownResourceError,
+)
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, TURTLE, Format, negotiate
 from cnrs_graph.inventory import describe_service
-from cnrs_graph.pages import Desk, icon, page_language, render, stylesheet, stylesheet_path
+from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
 from cnrs_graph.publication import Publication
-from cnrs_graph.replies import Reply, link
+from cnrs_graph.replies import PAGE_POLICY, Reply, link
 from cnrs_graph.representations import graph_bytes
-from cnrs_graph.result_page import answer, results
+from cnrs_graph.result_page import answer, asking, page_policy, results
 from cnrs_graph.words import WORDS
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "addresses",
     "failure",
     "openapi_paths",
+    "query_failure",
     "query_form",
     "query_results",
     "reply",
@@ -39,6 +48,7 @@ __all__ = [
 STYLESHEET = Format("stylesheet", "text/css", "css")
 ICON = Format("icon", "image/svg+xml", "svg")
 QUERY = Format("query", "application/sparql-query", "rq")
+JSON = Format("json", "application/json", "json")
 
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
 _YEAR_SECONDS = 31_536_000
@@ -87,30 +97,41 @@ class Site:
             iri = f"{self.base}id/{path.split('/', 2)[2]}"
         raise UnknownResourceError(iri, near(self.documents.index, iri))
 
-    def page(self, asked: Asked, make: Callable[[Desk], bytes], *, vary: bool = True) -> Reply:
+    def page(
+        self, asked: Asked, make: Callable[[Desk], bytes], *, vary: bool = True, policy: str = PAGE_POLICY
+    ) -> Reply:
         """A page that has no other format.
 
         Raises: NotAcceptableError.
         """
         negotiate(asked.accept, (PAGE,))
         body = make(self.documents.desk(asked.language))
-        return replies.success(body, PAGE, if_none_match=asked.if_none_match, vary=_VARY if vary else None)
+        return replies.success(
+            body, PAGE, if_none_match=asked.if_none_match, vary=_VARY if vary else None, policy=policy
+        )
 
     def _special(self, path: str, asked: Asked) -> Reply | None:
         """Files and plain pages."""
-        files = {stylesheet_path(): (STYLESHEET, stylesheet), "/static/icon.svg": (ICON, icon)}
+        files = static_files()
         if path in files:
-            fmt, read = files[path]
+            fmt, body = files[path]
             return replies.success(
-                read(), fmt, if_none_match=asked.if_none_match, vary=None, max_age_seconds=_YEAR_SECONDS
+                body, fmt, if_none_match=asked.if_none_match, vary=None, max_age_seconds=_YEAR_SECONDS
             )
         if path == "/robots.txt":
             body = b"User-agent: *\nDisallow: /sparql\n"
             return replies.success(body, TEXT, if_none_match=asked.if_none_match, vary=None)
+        if path == "/sparql/completions.json":
+            return replies.success(self.completions, JSON, if_none_match=asked.if_none_match, vary=None)
         page = self.documents.plain_pages.get(path)
         if page is not None:
             return self.page(asked, page)
         return self._query_text(path, asked) if path.endswith(".rq") else None
+
+    @cached_property
+    def completions(self) -> bytes:
+        """What the editor offers while one types, made once."""
+        return completions(self.documents.desk(next(iter(WORDS))), self.publication.catalogue)
 
     def _query_text(self, path: str, asked: Asked) -> Reply | None:
         saved = self.publication.catalogue.get(unquote(path.removeprefix("/queries/").removesuffix(".rq")))
@@ -250,21 +271,27 @@ def failure(
     return replies.error_reply(error, fmt, page)
 
 
-def query_form(publication: Publication, query: str = "SELECT * WHERE { ?s ?p ?o } LIMIT 10") -> Reply:
-    """The page with a form for a query."""
+def query_form(publication: Publication, query: str | None = None) -> Reply:
+    """The page on which a query is asked."""
     site = site_of(publication)
-    return site.page(
-        Asked(),
-        lambda desk: render(
-            desk, "sparql.html", title="SPARQL", here="/sparql", query=query, endpoint=f"{site.base}sparql"
-        ),
-    )
+    text = query if query is not None else default_query(site.base)
+    return site.page(Asked(), lambda desk: asking(desk, text), policy=page_policy())
 
 
 def query_results(publication: Publication, query: str, form: str, body: bytes | None) -> Reply:
     """The page with the answer to a query; *body* is results JSON or N-Triples, None when it is too large."""
     site = site_of(publication)
-    return site.page(Asked(), lambda desk: results(desk, query, form, body))
+    return site.page(Asked(), lambda desk: results(desk, query, form, body), policy=page_policy())
+
+
+def query_failure(
+    publication: Publication, query: str, error: CnrsGraphError, *, accept: str | None
+) -> Reply:
+    """Answer a query with an error: to people with their query in the form, so that they can mend it."""
+    if replies.error_format(accept) is not PAGE:
+        return failure(publication, error, accept=accept)
+    desk = site_of(publication).documents.desk(page_language(None))
+    return replies.error_reply(error, PAGE, asking(desk, query, error), policy=page_policy())
 
 
 @dataclass(frozen=True)
@@ -324,12 +351,20 @@ def service_description(
     return replies.success(body, fmt, if_none_match=if_none_match)
 
 
+def static_files() -> Mapping[str, tuple[Format, bytes]]:
+    """The files that pages are made with, by path; those of the editor where it was bundled."""
+    made = bundle()
+    ours = {stylesheet_path(): (STYLESHEET, stylesheet()), "/static/icon.svg": (ICON, icon())}
+    return {**ours, **(made.files if made is not None else {})}
+
+
 def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
     """The paths that a static copy of the site consists of, with the format of what stands there."""
     site = site_of(publication)
     yield from ((path, PAGE) for path in site.documents.plain_pages)
     yield from ((f"/queries/{name}.rq", QUERY) for name in publication.catalogue)
-    yield from ((stylesheet_path(), STYLESHEET), ("/static/icon.svg", ICON), ("/robots.txt", TEXT))
+    yield from ((path, fmt) for path, (fmt, _) in static_files().items())
+    yield "/robots.txt", TEXT
     stems = set()
     for path, doc in site.documents.by_path.items():
         yield path, PAGE

@@ -23,6 +23,7 @@ from cnrs_graph.config import Config
 from cnrs_graph.errors import (
     CnrsGraphError,
     MethodNotAllowedError,
+    NotAcceptableError,
     RefusedQueryError,
     TooLargeError,
     UnsupportedMediaTypeError,
@@ -45,6 +46,7 @@ from cnrs_graph.site import (
     SavedAnswer,
     failure,
     openapi_paths,
+    query_failure,
     query_form,
     query_results,
     reply,
@@ -260,13 +262,18 @@ def _limits(config: Config) -> dict[str, float]:
 
 async def _sparql(door: Door, request: Request, read: Any) -> Response:
     """Answer one request to /sparql, errors included."""
+    query = None
     try:
         asked: QueryRequest = read()
-        if asked.query is None:
+        query = asked.query
+        if query is None:
             return _about_service(door, request)
-        return await _answer(door, request, asked.query, asked)
+        return await _answer(door, request, query, asked)
     except CnrsGraphError as error:
-        return _failed(door, request, error)
+        if query is None:
+            return _failed(door, request, error)
+        accept = request.headers.get("accept")
+        return _response(query_failure(door.publication, query, error, accept=accept))
 
 
 def _about_service(door: Door, request: Request) -> Response:
@@ -300,7 +307,7 @@ async def _answer(
     """
     facts, runnable = await to_thread.run_sync(_read, query) if len(query) > _SHORT_QUERY else _read(query)
     _refuse_foreign_graphs(door.publication, facts, asked)
-    chosen = chosen or negotiate(request.headers.get("accept"), OFFERED[facts.form])
+    chosen = chosen or _chosen(request, OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
     answering = door.pool.answer(
         # The order that keeps our engine alive is nothing that another one needs.
@@ -317,6 +324,18 @@ async def _answer(
         return await _page_of(door, query, running, page)
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(_chunks(running), media_type=chosen.content_type, headers=headers)
+
+
+def _chosen(request: Request, offered: tuple[Format, ...]) -> Format:
+    """The format of an answer: by Accept, and where that asks for a page, by the menu of the form."""
+    chosen = negotiate(request.headers.get("accept"), offered)
+    name = request.query_params.get("format", "")
+    wanted = next((fmt for fmt in (*RESULT_FORMATS, *GRAPH_FORMATS) if fmt.name == name), None)
+    if chosen is not PAGE or wanted is None:
+        return chosen
+    if wanted not in offered:
+        raise NotAcceptableError(wanted.media_type, [each.media_type for each in offered])
+    return wanted
 
 
 def _read(query: str) -> tuple[QueryFacts, str]:

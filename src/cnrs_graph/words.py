@@ -110,6 +110,18 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "results": "Answer",
         "results-large": "The answer is too large for a page; ask for another format, or narrow the query.",
         "rows": "Rows: {count}",
+        "answer-as": "Answer as",
+        "answer-page": "page",
+        "editor-stop": "Stop",
+        "editor-running": "Running …",
+        "editor-stopped": "Stopped.",
+        "editor-unreachable": "The endpoint did not answer; try again.",
+        "editor-share": "Copy a link",
+        "editor-shared": "The link is in the clipboard.",
+        "editor-in-address": "The link is in the address bar.",
+        "editor-keys": "Ctrl+Enter runs the query, Ctrl+Space completes, Tab leaves the editor.",
+        "editor-choose": "Begin with a saved query",
+        "editor-more": "Show more rows",
     },
 }
 
