@@ -8,12 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
-    {"errors", "words", "zygote"},
+    {"errors", "progress", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words", "journal"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
-    {"config", "reports", "pages", "choices", "metrics", "streaming"},
+    {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
+    {"census"},
+    {"disk", "remote"},
     {"publication"},
     {"thing_page", "list_pages", "term_pages", "result_page", "query_page", "completion"},
     {"documents"},

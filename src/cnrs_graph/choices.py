@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyoxigraph as ox
@@ -34,6 +34,12 @@ def choices(index: Index, parameter: Parameter) -> tuple[Choice, ...] | None:
     source, terms = parameter.allowed.source, parameter.allowed.terms
     if source == "list":
         return tuple(Choice(term, plain_value(term)) for term in terms)
+    if any(
+        index.instance_count(kind) > len(index.instances.get(kind, ()))
+        for kind in _classes(index, source, terms)
+    ):
+        # Of so large a class the store lists only some: any thing will do then.
+        return None
     values = {_value(term) for term in _found(index, source, terms[0][1:-1]) if _fits(term, parameter.kind)}
     found = {term_of(parameter.kind, value): value for value in values}
     kept = [Choice(term, value) for term, value in found.items() if term is not None]
@@ -72,14 +78,28 @@ def _found(index: Index, source: str, iri: str) -> Iterable[Term]:
     if source == "scheme":
         return [q.subject for q in index.incoming.get(iri, ()) if q.predicate.value == _IN_SCHEME]
     if source == "property":
-        return [q.object for quads in index.accepted.values() for q in quads if q.predicate.value == iri]
+        return index.objects_of(iri)
     listed = [member for head in index.values(iri, expand("sh:in")) for member in _members(index, head)]
     classes = index.values(iri, expand("sh:class"))
     return listed or [thing for kind in classes for thing in _things(index, node_key(kind))]
 
 
+def _classes(index: Index, source: str, terms: Sequence[str]) -> list[str]:
+    """The classes whose things are the allowed values."""
+    iri = terms[0][1:-1]
+    heads = [iri] if source == "class" else []
+    if source == "shape":
+        heads = [node_key(kind) for kind in index.values(iri, expand("sh:class"))]
+    return [kind for head in heads for kind in _below(index, head)]
+
+
 def _things(index: Index, kind: str) -> list[Term]:
     """The things of a class and of the classes below it."""
+    return [ox.NamedNode(thing) for each in _below(index, kind) for thing in index.instances.get(each, ())]
+
+
+def _below(index: Index, kind: str) -> list[str]:
+    """A class and the classes below it."""
     kinds = {kind: None}
     for known in kinds.copy():
         waiting = [known]
@@ -89,7 +109,7 @@ def _things(index: Index, kind: str) -> list[Term]:
                 if quad.predicate.value == _SUBCLASS and below not in kinds:
                     kinds[below] = None
                     waiting.append(below)
-    return [ox.NamedNode(thing) for each in kinds for thing in index.instances.get(each, ())]
+    return list(kinds)
 
 
 def _members(index: Index, head: Term) -> Iterator[Term]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cnrs_graph.publication import Publication
     from cnrs_graph.queries import SavedQuery
     from cnrs_graph.store import Answer
+    from cnrs_graph.workers import Pool
 
     #: What is published, built when it is first asked for; None when it does not matter.
     Published: TypeAlias = Callable[[], Publication] | None
@@ -146,16 +147,22 @@ def serve(options: argparse.Namespace) -> int:
         workers=options.workers,
     )
     listener = _listener(options.host, options.port)
-    published = build(config, validated=not options.no_validate)
-    statements = len(published.said.quads) + len(published.inferred)
-    _tell(options, f"{statements} statements; serving them on http://{options.host}:{options.port}/")
+    pool = None
+    if options.store:
+        config, published, pool = _from_store(options, config)
+        _tell(options, f"serving {options.store} on http://{options.host}:{options.port}/")
+    else:
+        published = build(config, validated=not options.no_validate)
+        _tell(
+            options, f"{published.size()} statements; serving them on http://{options.host}:{options.port}/"
+        )
     level = logging.WARNING if options.quiet else logging.INFO
     start_logging(options.log or ("text" if sys.stderr.isatty() else "json"), level, sys.stderr.fileno())
     # The server raises the signal again when it has stopped as it should: then we leave without complaint.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _allow_connections()
     settings = uvicorn.Config(
-        create_app(published, config),
+        create_app(published, config, pool),
         host=options.host,
         port=options.port,
         log_config=None,
@@ -167,6 +174,25 @@ def serve(options: argparse.Namespace) -> int:
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(settings).run(sockets=[listener])
+    return 0
+
+
+def load(options: argparse.Namespace) -> int:
+    """Build a store on disk, complete or not at all."""
+    from cnrs_graph.config import changed
+    from cnrs_graph.progress import Bar, unseen
+    from cnrs_graph.publication import load_into
+
+    config = changed(
+        _config(options), data=tuple(Path(path) for path in options.path) or None, base=options.base
+    )
+    seen = sys.stderr.isatty() and not options.quiet
+    place = Path(os.path.normpath(Path(options.into).absolute()))
+    with Bar(sys.stderr) if seen else unseen() as bar:
+        manifest = load_into(
+            config, place, inferring=not options.no_infer, replace=options.replace, progress=bar.show
+        )
+    _tell(options, f"{manifest.statements} statements in {options.into}; serve --store {options.into}")
     return 0
 
 
@@ -230,6 +256,37 @@ def _config(options: argparse.Namespace) -> Config:
         options.path = []
         return read_config(Path(paths[0]) / PUBLICATION)
     return read_config()
+
+
+def _from_store(options: argparse.Namespace, config: Config) -> tuple[Config, Publication, Pool | None]:
+    """What --store names: a folder made by `load`, or an endpoint with its own way to ask it."""
+    from cnrs_graph.config import changed
+    from cnrs_graph.disk import open_store, read_manifest
+    from cnrs_graph.publication import on_store
+
+    if options.path:
+        raise errors.ConfigError("--store holds the data; paths beside it are loaded with `cnrs-graph load`")
+    if "://" not in options.store:
+        place = Path(options.store)
+        manifest = read_manifest(place)
+        if options.base not in (None, manifest.base):
+            raise errors.ConfigError(f"{place} was loaded with --base {manifest.base}; load it again")
+        config = changed(config, base=manifest.base, outside_default=manifest.outside_default)
+        return config, on_store(config, open_store(place)), None
+    from cnrs_graph.remote import RemotePool, open_remote
+    from cnrs_graph.store import Credentials, RemoteStore
+
+    user, password = os.environ.get("CNRS_GRAPH_STORE_USER"), os.environ.get("CNRS_GRAPH_STORE_PASSWORD")
+    store = RemoteStore(
+        options.store,
+        timeout_seconds=config.query_seconds,
+        credentials=Credentials(user, password) if user and password else None,
+        limit_bytes=max(1 << 20, config.query_memory_bytes // 4),
+    )
+    pool = RemotePool(
+        store, size=4 * config.workers, timeout_seconds=config.query_seconds, queue_length=config.queue
+    )
+    return config, on_store(config, open_remote(store, config.base, config.outside_default)), pool
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -424,6 +481,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _add_validate(commands)
     _add_serve(commands)
+    _add_load(commands)
     _add_query(commands)
     _add_describe(commands)
     return top
@@ -498,6 +556,12 @@ def _add_serve(commands: Any) -> None:
     command.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
     command.add_argument("--port", type=int, default=8000, help="default: 8000")
     command.add_argument("--workers", type=int, metavar="N", help="queries answered at the same time")
+    command.add_argument(
+        "--store",
+        metavar="DIR|URL",
+        help="a store on disk made by load, or a SPARQL 1.1 endpoint "
+        "(CNRS_GRAPH_STORE_USER and CNRS_GRAPH_STORE_PASSWORD say who asks)",
+    )
     command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
     command.add_argument(
         "--public-url", metavar="URL", help="where the server is reached, with its path prefix"
@@ -508,6 +572,17 @@ def _add_serve(commands: Any) -> None:
         help="one line a request on standard error, as JSON or as text (default: text on a terminal)",
     )
     command.add_argument("--no-validate", action="store_true", help="publish without validating first")
+
+
+def _add_load(commands: Any) -> None:
+    command = _command(commands, "load", load, "cnrs-graph load data/ --into /srv/graph.store")
+    command.add_argument(
+        "path", nargs="*", help="files or folders with data; none: the shipped; or a publication's folder"
+    )
+    command.add_argument("--into", metavar="DIR", required=True, help="where the store will be")
+    command.add_argument("--replace", action="store_true", help="put it in the place of the store there")
+    command.add_argument("--no-infer", action="store_true", help="leave out what follows from the data")
+    command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
 
 
 def _add_query(commands: Any) -> None:

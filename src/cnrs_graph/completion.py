@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -64,16 +63,14 @@ def default_query(base: str) -> str:
 
 
 def _classes(desk: Desk) -> Iterator[dict[str, object]]:
-    counted = {
-        kind: len(things) for kind, things in desk.index.instances.items() if not kind.startswith("_:")
-    }
+    index = desk.index
+    counted = {kind: index.instance_count(kind) for kind in index.instances if not kind.startswith("_:")}
     for kind, count in sorted(counted.items(), key=lambda entry: (-entry[1], entry[0])):
         yield {"iri": kind, "label": desk.kind(kind).text, "kind": "class", "count": count}
 
 
 def _properties(desk: Desk) -> Iterator[dict[str, object]]:
-    index = desk.index
-    used = Counter(q.predicate.value for table in (index.accepted, index.inferred) for q in _quads(table))
+    used = desk.index.property_counts()
     for predicate, count in sorted(used.items(), key=lambda entry: (-entry[1], entry[0])):
         yield {"iri": predicate, "label": desk.property(predicate).text, "kind": "property", "count": count}
 
@@ -86,8 +83,3 @@ def _things(desk: Desk) -> Iterator[dict[str, object]]:
         return
     for iri in named:
         yield {"iri": iri, "label": desk.name(iri).text, "kind": "thing"}
-
-
-def _quads(table: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
-    for quads in table.values():
-        yield from quads

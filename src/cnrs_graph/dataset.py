@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any
 
 import pyoxigraph as ox
 
@@ -137,8 +137,8 @@ def read_file(path: Path, *, graph: str) -> Iterator[ox.Quad]:
     yield from parse(content, READABLE[path.suffix.lower()], graph=graph, path=path)
 
 
-def parse(content: bytes, form: ox.RdfFormat, *, graph: str, path: Path) -> Iterator[ox.Quad]:
-    """Parse bytes into the named graph; *path* is where messages say they came from.
+def parse(content: bytes | IO[bytes], form: ox.RdfFormat, *, graph: str, path: Path) -> Iterator[ox.Quad]:
+    """Parse bytes, or an open file, into the named graph; *path* is where messages say they came from.
 
     Raises: SourceError with line and column of the first error.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -124,7 +124,8 @@ class Index:
     """The statements by subject and by object, kept as they were written; built once, then only read.
 
     Graphs: `accepted` holds every family but the ones in `outside`; `claimed` holds those; `inferred` what
-    follows and was not said. `incoming` lists accepted statements by their object.
+    follows and was not said. `incoming` lists accepted statements by their object,
+    `disputing` the claimed ones.
     """
 
     base: str
@@ -136,6 +137,44 @@ class Index:
     #: Which graphs outside the accepted ones say a statement.
     claims: Mapping[Triple, tuple[str, ...]]
     instances: Mapping[str, tuple[str, ...]]
+    disputing: Mapping[str, tuple[ox.Quad, ...]]
+
+    def ahead(self, keys: Iterable[str]) -> None:
+        """Say which nodes will be looked at next: tables that fetch do it at once, these have everything."""
+
+    def things(self) -> Iterable[str]:
+        """The IRIs of things about which something is said, as far as they can be listed."""
+        return (key for key in (*self.accepted, *self.claimed) if key.startswith(f"{self.base}id/"))
+
+    def terms(self, namespace: str) -> list[str]:
+        """The nodes whose IRI begins like this and about which something is accepted, sorted."""
+        return sorted(key for key in self.accepted if key.startswith(namespace))
+
+    def instance_count(self, kind: str) -> int:
+        """How many things a class has; `instances` may list fewer."""
+        return len(self.instances.get(kind, ()))
+
+    def listed_kinds(self) -> tuple[str, ...]:
+        """The classes of which a named thing has a page."""
+        return tuple(
+            kind
+            for kind, things in self.instances.items()
+            if any(thing.startswith(f"{self.base}id/") and thing in self.names for thing in things)
+        )
+
+    def property_counts(self) -> Mapping[str, int]:
+        """How often each property is used."""
+        tables = (self.accepted, self.inferred)
+        return Counter(q.predicate.value for table in tables for quads in table.values() for q in quads)
+
+    def objects_of(self, predicate: str) -> list[Term]:
+        """The accepted values of a property, whatever has it."""
+        return [q.object for quads in self.accepted.values() for q in quads if q.predicate.value == predicate]
+
+    def incoming_totals(self, key: str) -> Mapping[tuple[str, str], int]:
+        """How many things of a class point at a node with a property, where `incoming` lists fewer."""
+        del key
+        return {}
 
     def knows(self, key: str) -> bool:
         """Whether anything is said about this IRI."""
@@ -217,6 +256,7 @@ def build_index(
         names={key: tuple(dict.fromkeys(found)) for key, found in names.items()},
         claims={triple: tuple(graphs) for triple, graphs in claims.items()},
         instances={kind: tuple(sorted(things)) for kind, things in instances.items()},
+        disputing=_by((node_key(q.object), q) for q in claimed if not isinstance(q.object, ox.Literal)),
     )
 
 
@@ -228,7 +268,9 @@ def describe(index: Index, iri: str) -> Description:
     """
     if not index.knows(iri):
         raise UnknownResourceError(iri, near(index, iri))
+    index.ahead(_neighbours(index, (iri,)))
     keys, total = _parts(index, iri)
+    index.ahead(_neighbours(index, keys))
     inside = {iri, *keys}
     return Description(
         iri=iri,
@@ -283,7 +325,7 @@ def find(index: Index, text: str) -> str:
     for iri in (lengthened, *(f"{base}{path}" for path in paths)):
         if index.knows(iri):
             return iri
-    known = sorted(key for key in {*index.accepted, *index.claimed} if key.startswith(f"{base}id/"))
+    known = sorted(set(index.things()))
     slugs = [key for key in known if key[len(base) + 3 :].partition("/")[2] == (slug if colon else wanted)]
     named = [
         key for key in known if wanted.casefold() in {name.value.casefold() for name in _called(index, key)}
@@ -306,10 +348,9 @@ def near(index: Index, iri: str, count: int = 3) -> tuple[str, ...]:
     """Known things whose IRI looks like this one; an absurdly long one looks like nothing."""
     if len(iri) > _LONGEST_GUESS:
         return ()
-    known = [key for key in (*index.accepted, *index.claimed) if key.startswith(f"{index.base}id/")]
     folder, _, slug = iri.rpartition("/")
     slugs: dict[str, list[str]] = defaultdict(list)
-    for key in known:
+    for key in index.things():
         slugs[key.rpartition("/")[2]].append(key)
     same = [
         key for word in difflib.get_close_matches(slug, sorted(slugs), n=8, cutoff=0.6) for key in slugs[word]
@@ -367,6 +408,16 @@ def _facts(index: Index, quads: Iterable[ox.Quad], *, derived: bool = False) -> 
         yield Fact(subject, predicate.value, value, names, sources, derived)
 
 
+def _neighbours(index: Index, keys: Sequence[str]) -> Iterator[str]:
+    """The nodes that some nodes point at or are pointed at by, the properties between, and the graphs."""
+    index.ahead(keys)
+    for key in keys:
+        for table in (index.accepted, index.claimed, index.inferred, index.incoming, index.disputing):
+            for quad in table.get(key, ()):
+                yield from (node_key(quad.subject), node_key(quad.object), quad.predicate.value)
+                yield graph_name(quad)
+
+
 def _parts(index: Index, iri: str) -> tuple[tuple[str, ...], int]:
     """The nodes that belong to a thing, as many as fit, and how many there are.
 
@@ -421,10 +472,11 @@ def _incoming(index: Index, iri: str, inside: set[str]) -> Iterator[Incoming]:
                 continue
             kinds = index.kinds(source)
             groups[kinds[0] if kinds else "", quad.predicate.value].setdefault(source, []).append(quad)
+    totals = index.incoming_totals(iri)
     for (kind, predicate), sources in sorted(groups.items()):
         shown = sorted(sources)[:INCOMING_LIMIT]
         facts = tuple(fact for source in shown for fact in _facts(index, sources[source]))
-        yield Incoming(kind, predicate, len(sources), facts)
+        yield Incoming(kind, predicate, max(len(sources), totals.get((kind, predicate), 0)), facts)
 
 
 def _disputes(index: Index, keys: Sequence[str]) -> Iterator[Dispute]:
@@ -439,14 +491,10 @@ def _disputes(index: Index, keys: Sequence[str]) -> Iterator[Dispute]:
 
 
 def _claimed_parts(index: Index, keys: Sequence[str]) -> tuple[str, ...]:
-    wanted = set(keys)
-    found = [
-        key
-        for key, quads in index.claimed.items()
-        if key not in wanted and key not in index.names and key not in index.accepted
-        if any(node_key(quad.object) in wanted for quad in quads)
-    ]
-    return tuple(sorted(found))
+    found = {node_key(quad.subject) for key in keys for quad in index.disputing.get(key, ())}
+    return tuple(
+        sorted(key for key in found - set(keys) if key not in index.names and key not in index.accepted)
+    )
 
 
 def description_text(index: Index, description: Description, *, language: str) -> str:

@@ -7,25 +7,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import unquote
 
 import pyoxigraph as ox
 
 from cnrs_graph import list_pages, term_pages
-from cnrs_graph.addresses import data_path, folded, path_of, prefix_of
+from cnrs_graph.addresses import data_path, encoded, folded, path_of, prefix_of
 from cnrs_graph.choices import Choice, choices, limits
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
+from cnrs_graph.errors import UnknownResourceError
 from cnrs_graph.executables import queries_iri, query_iri
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
 from cnrs_graph.inventory import (
     dataset_iri,
     default_graph_of,
+    describe_census,
     describe_dataset,
     describe_graphs,
     graph_list_iri,
     graph_sizes,
     published_datasets,
 )
+from cnrs_graph.lookup import Stored
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
@@ -38,6 +42,9 @@ from cnrs_graph.thing_page import thing_page
 ANSWERED_ELSEWHERE = ("/sparql", "/health", "/ready", "/openapi.json")
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
+#: A graph of a store with more statements than this is no document; so many of them its page then shows.
+GRAPH_LIMIT = 100_000
+GRAPH_SHOWN = 5_000
 
 
 @dataclass(frozen=True)
@@ -76,13 +83,20 @@ class Documents:
         self.publication = publication
         self.base = publication.base
         self.prefix = prefix_of(publication.public_url)
-        self.index: Index = build_index(
-            publication.said, publication.inferred, outside=publication.outside_default
+        self._stored = publication.stored
+        self.index: Index = (
+            self._stored.index
+            if self._stored is not None
+            else build_index(publication.said, publication.inferred, outside=publication.outside_default)
         )
         self._bodies: dict[tuple[str, str, str], bytes] = {}
         self._choices: dict[str, Mapping[str, Sequence[Choice]]] = {}
         self._limits: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._keeping = threading.Lock()
+        #: Kept, so that the page about an endpoint that fails needs nothing from it.
+        self._of_dataset: dict[str, str] = {}
+        for curie in ("dcterms:license", "dcat:version", "owl:versionInfo"):
+            self.of_dataset(curie)
 
     def desk(self, language: str) -> Desk:
         """What pages in a language are made with."""
@@ -111,6 +125,8 @@ class Documents:
             body = doc.page(self.desk(language))
         else:
             body = graph_bytes(self._quads(doc, fmt), fmt, base=self.base, first=doc.iri)
+        if self._stored is not None and self._stored.changes:
+            return body
         with self._keeping:
             if len(self._bodies) >= _KEPT_BODIES:
                 del self._bodies[next(iter(self._bodies))]
@@ -127,7 +143,10 @@ class Documents:
 
     @cached_property
     def by_path(self) -> Mapping[str, Document]:
-        """What stands at each path that has a page, things at the path of their page."""
+        """What stands at each path that has a page, things at the path of their page.
+
+        Of a store the things are left out: `at` finds them.
+        """
         found = {doc.path: doc for doc in (*self._things(), *self._graphs(), *self._fixed())}
         versions = [
             node_key(value)
@@ -141,6 +160,26 @@ class Documents:
                 found[path] = Document(now.iri, path, now.stem, now.page, now.quads)
         return found
 
+    def at(self, path: str) -> Document | None:
+        """What stands at a path that has a page."""
+        found = self.by_path.get(path)
+        if found is not None or self._stored is None:
+            return found
+        tail = path[len("/doc/") :] if path.startswith("/doc/") else path[1:]
+        start = f"{self.base}id/" if path.startswith("/doc/") else self.base
+        for iri in dict.fromkeys((f"{start}{tail}", f"{start}{unquote(tail)}")):
+            if path_of(self.base, iri) == path and self.index.knows(iri):
+                return self._thing(iri)
+        return None
+
+    def spelling(self, key: str) -> str:
+        """The path that a folded one means; empty where that is not certain."""
+        known = self.spellings.get(key)
+        if known is not None or self._stored is None:
+            return known or ""
+        found = self.at(encoded(key))
+        return found.path if found is not None else ""
+
     @cached_property
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
@@ -152,27 +191,32 @@ class Documents:
 
     def _things(self) -> Iterator[Document]:
         for iri in {*self.index.accepted, *self.index.claimed}:
-            path = path_of(self.base, iri)
-            if path is None or "#" in path or path == "/":
-                continue
-            first = data_path(self.base, iri, "")
-            stem = first.rstrip(".") if first is not None else path
-            yield Document(
-                iri,
-                path,
-                stem,
-                self._thing_page(iri),
-                self._thing_quads(iri),
-                self.index.kinds(iri),
-                keeps_claims_apart=True,
-            )
+            found = self._thing(iri)
+            if found is not None:
+                yield found
+
+    def _thing(self, iri: str) -> Document | None:
+        path = path_of(self.base, iri)
+        if path is None or "#" in path or path == "/":
+            return None
+        first = data_path(self.base, iri, "")
+        return Document(
+            iri,
+            path,
+            first.rstrip(".") if first is not None else path,
+            self._thing_page(iri),
+            self._thing_quads(iri),
+            self.index.kinds(iri),
+            keeps_claims_apart=True,
+        )
 
     def _graphs(self) -> Iterator[Document]:
         for graph in self.publication.named_graphs():
             path = path_of(self.base, graph)
             # A graph that is named after a thing leaves the address to the thing.
             if path is not None and not path.startswith("/doc/"):
-                yield Document(graph, path, path, self._graph_page(graph), self._graph_quads(graph))
+                quads = self._graph_quads(graph) if self._is_document(graph) else None
+                yield Document(graph, path, path, self._graph_page(graph), quads)
 
     def _fixed(self) -> Iterator[Document]:
         base = self.base
@@ -183,9 +227,8 @@ class Documents:
         )
         graphs = graph_list_iri(base)
         yield Document(graphs, "/graphs", "/graphs", self._graphs_page, self._graphs_quads)
-        yield Document(
-            f"{graphs}/default", "/graphs/default", "/graphs/default", self._default_page, self._default_quads
-        )
+        default = self._default_quads if self._default_is_document() else None
+        yield Document(f"{graphs}/default", "/graphs/default", "/graphs/default", self._default_page, default)
         yield Document(f"{base}ontology", "/ontology", "/ontology", self._ontology_page, self._ontology_quads)
         yield Document(f"{base}shapes", "/shapes", "/shapes", self._shapes_page, self._shapes_quads)
         yield from self._queries()
@@ -261,7 +304,10 @@ class Documents:
         return lambda: document(self.index, describe(self.index, iri), self._about(iri))
 
     def _document_of(self, iri: str) -> Document:
-        return self.by_path[path_of(self.base, iri) or ""]
+        found = self.at(path_of(self.base, iri) or "")
+        if found is None:
+            raise UnknownResourceError(iri)
+        return found
 
     def _about(self, iri: str) -> Iterator[ox.Quad]:
         """What a document says of itself: its topic, its dataset, its licence."""
@@ -279,6 +325,9 @@ class Documents:
                 yield ox.Quad(page, ox.NamedNode(expand(curie)), ox.NamedNode(target))
 
     def _graph_quads(self, graph: str) -> Callable[[], Sequence[ox.Quad]]:
+        if self._stored is not None:
+            stored = self._stored
+            return lambda: stored.quads_of(graph, GRAPH_LIMIT)
         if graph == self.publication.inferred_graph:
             return lambda: self.publication.inferred
         if graph in self.publication.queries.graphs():
@@ -289,18 +338,26 @@ class Documents:
     def _graph_page(self, graph: str) -> Callable[[Desk], bytes]:
         quads = self._graph_quads(graph)
         inferred = graph == self.publication.inferred_graph
-        return lambda desk: list_pages.graph_page(
-            desk, graph, quads(), data_links(desk, self._document_of(graph).variants()), inferred=inferred
-        )
 
-    @cached_property
-    def sizes(self) -> Mapping[str, int]:
-        """How many statements each graph holds."""
-        return graph_sizes(self.publication.quads())
+        def page(desk: Desk) -> bytes:
+            # Of a graph that is too large for a document the page shows the first statements.
+            total, stored = self.sizes.get(graph, 0), self._stored
+            whole = stored is None or self._is_document(graph)
+            shown = quads() if whole or stored is None else stored.quads_of(graph, GRAPH_SHOWN)
+            links = data_links(desk, self._document_of(graph).variants())
+            return list_pages.graph_page(desk, graph, shown, links, inferred=inferred, total=total)
+
+        return page
+
+    def _is_document(self, graph: str) -> bool:
+        """Whether a graph is small enough to be had as a document."""
+        return self._stored is None or 0 < self.sizes.get(graph, 0) <= GRAPH_LIMIT
 
     @cached_property
     def default_triples(self) -> int:
         """How many statements the default graph of queries holds."""
+        if self._stored is not None:
+            return self._stored.counted().default_triples
         return len(self._default_quads())
 
     def graph_quads(self, graph: str) -> Sequence[ox.Quad]:
@@ -308,12 +365,21 @@ class Documents:
         return self._graph_quads(graph)()
 
     def _default_quads(self) -> Sequence[ox.Quad]:
+        if self._stored is not None:
+            return self._stored.quads_of("", GRAPH_LIMIT)
         return default_graph_of(self.publication.quads(), frozenset(self.publication.default_graphs()))
 
     def _default_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/graphs/default"].variants())
         iri = self.by_path["/graphs/default"].iri
-        return list_pages.default_graph_page(desk, iri, self._default_quads(), links)
+        stored, whole = self._stored, self._default_is_document()
+        quads = self._default_quads() if stored is None or whole else stored.quads_of("", GRAPH_SHOWN)
+        total = max(len(quads), 0 if whole else self.default_triples)
+        return list_pages.default_graph_page(desk, iri, quads, links, total=total)
+
+    def _default_is_document(self) -> bool:
+        """Whether the default graph is small enough to be had as a document."""
+        return self._stored is None or self.default_triples <= GRAPH_LIMIT
 
     def _graphs_quads(self) -> Sequence[ox.Quad]:
         return describe_graphs(self.base, self.sizes, self.publication.default_graphs(), self.default_triples)
@@ -332,11 +398,25 @@ class Documents:
         return list_pages.dataset_page(desk, self._dataset, self.sizes, links)
 
     def _dataset_quads(self) -> Sequence[ox.Quad]:
-        return self._counted
+        return self._counted if self._stored is None else self._counted_in(self._stored)
 
     @cached_property
     def _counted(self) -> Sequence[ox.Quad]:
         return describe_dataset(self.publication.said)
+
+    def _counted_in(self, stored: Stored) -> Sequence[ox.Quad]:
+        described = [quad for iri in self._datasets for quad in self.index.accepted.get(iri, ())]
+        census = stored.counted().census
+        return described if census is None else describe_census(self.base, census, described)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How many statements each graph holds."""
+        return self._in_memory if self._stored is None else self._stored.graphs()
+
+    @cached_property
+    def _in_memory(self) -> Mapping[str, int]:
+        return graph_sizes(self.publication.quads())
 
     def _ontology_page(self, desk: Desk) -> bytes:
         return term_pages.ontology_page(desk, data_links(desk, self.by_path["/ontology"].variants()))
@@ -363,9 +443,16 @@ class Documents:
 
     @cached_property
     def _dataset(self) -> str | None:
-        return next(iter(published_datasets(self.publication.said)), None)
+        return next(iter(self._datasets), None)
+
+    @cached_property
+    def _datasets(self) -> tuple[str, ...]:
+        return published_datasets(self.publication.said)
 
     def of_dataset(self, curie: str) -> str:
         """What the data says of the dataset as a whole under a property; empty if it says nothing."""
-        values = self.index.values(self._dataset, expand(curie)) if self._dataset else ()
-        return next((v.value for v in values if isinstance(v, ox.NamedNode | ox.Literal)), "")
+        if curie not in self._of_dataset:
+            values = self.index.values(self._dataset, expand(curie)) if self._dataset else ()
+            found = (v.value for v in values if isinstance(v, ox.NamedNode | ox.Literal))
+            self._of_dataset[curie] = next(found, "")
+        return self._of_dataset[curie]

@@ -221,6 +221,18 @@ class EndpointError(CnrsGraphError):
         self.reason = reason
 
 
+class EndpointTimeoutError(EndpointError):
+    """A remote endpoint did not answer in time."""
+
+
+class EndpointBusyError(EndpointError):
+    """A remote endpoint says that it has too much to do, again and again."""
+
+    def __init__(self, endpoint: str, reason: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(endpoint, reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class RequestError(CnrsGraphError):
     """A request over HTTP does not follow its protocol."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 import pyoxigraph as ox
@@ -51,29 +52,88 @@ def published_datasets(said: Dataset) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda iri: (iri != whole, iri)))
 
 
-def describe_dataset(said: Dataset) -> tuple[ox.Quad, ...]:
-    """Describe the dataset with VoID: its size, classes, properties, graphs and links, counted.
+@dataclass(frozen=True)
+class Census:
+    """What was counted in a dataset: once, when it is put together, never at a request.
 
-    Graphs: counts what was said in every graph, inferred statements left out; repeats what the data says
-    about its datasets.
+    Graphs: everything counts what was said in every graph; `inferred` is the size of the inferred graph.
+    """
+
+    triples: int
+    subjects: int
+    objects: int
+    #: Things that have a page of their own.
+    entities: int
+    classes: Mapping[str, int]
+    properties: Mapping[str, int]
+    graphs: Mapping[str, int]
+    inferred: int
+    #: For each graph of links, the sites it leads to and the properties it uses.
+    links: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    examples: tuple[str, ...]
+
+
+def census_of(said: Dataset) -> Census:
+    """Count the statements of a dataset that is held in memory."""
+    triples = {(q.subject, q.predicate, q.object) for q in said.quads}
+    classes: dict[str, set[str]] = defaultdict(set)
+    uses: Counter[str] = Counter()
+    for subject, predicate, target in triples:
+        uses[predicate.value] += 1
+        if predicate.value == _TYPE and isinstance(target, ox.NamedNode):
+            classes[target.value].add(str(subject))
+    graphs: dict[str, set[ox.Quad]] = defaultdict(set)
+    for quad in said.quads:
+        graphs[graph_name(quad)].add(quad)
+    things = sorted(s for s in said.subjects() if s.startswith(f"{said.base}id/"))
+    folders: dict[str, str] = {}
+    for thing in things:
+        folders.setdefault(thing[len(said.base) :].split("/")[1], thing)
+    return Census(
+        triples=len(triples),
+        subjects=len({s for s, _, _ in triples}),
+        objects=len({o for _, _, o in triples}),
+        entities=len(things),
+        classes={kind: len(found) for kind, found in classes.items()},
+        properties=dict(uses),
+        graphs={graph: len(quads) for graph, quads in graphs.items()},
+        inferred=0,
+        links={
+            graph: (tuple(sorted(set(_targets(said.base, quads)))), tuple(_predicates(quads)))
+            for graph, quads in graphs.items()
+            if graph_family(said.base, graph) == "links"
+        },
+        examples=tuple(sorted(folders.values())),
+    )
+
+
+def describe_dataset(said: Dataset) -> tuple[ox.Quad, ...]:
+    """Describe a dataset that is held in memory with VoID, every number counted."""
+    described = {ox.NamedNode(iri) for iri in published_datasets(said)}
+    return describe_census(said.base, census_of(said), [q for q in said.quads if q.subject in described])
+
+
+def describe_census(base: str, census: Census, described: Iterable[ox.Quad]) -> tuple[ox.Quad, ...]:
+    """Describe a dataset with VoID: its size, classes, properties, graphs and links, as they were counted.
+
+    Graphs: inferred statements are left out; *described* is what the data says about its datasets, repeated.
     Source: Describing Linked Datasets with the VoID Vocabulary, sections 2 to 4.
     """
-    base, whole = said.base, dataset_iri(said.base)
-    triples = {(q.subject, q.predicate, q.object) for q in said.quads}
+    whole = dataset_iri(base)
     write = _Writer()
     write.link(whole, "rdf:type", expand("void:Dataset"))
-    write.number(whole, "void:triples", len(triples))
-    write.number(whole, "void:distinctSubjects", len({s for s, _, _ in triples}))
-    write.number(whole, "void:distinctObjects", len({o for _, _, o in triples}))
+    write.number(whole, "void:triples", census.triples)
+    write.number(whole, "void:distinctSubjects", census.subjects)
+    write.number(whole, "void:distinctObjects", census.objects)
     write.text(whole, "void:uriSpace", f"{base}id/")
     write.link(whole, "void:sparqlEndpoint", f"{base}sparql")
-    described = {ox.NamedNode(iri) for iri in published_datasets(said)}
-    for quad in said.quads:
-        if quad.subject in described:
-            write.quads.append(ox.Quad(quad.subject, quad.predicate, quad.object))
-    _vocabularies(write, said)
-    _partitions(write, said)
-    _subsets(write, said)
+    write.quads.extend(ox.Quad(quad.subject, quad.predicate, quad.object) for quad in described)
+    for namespace in sorted({_namespace(term) for term in (*census.properties, *census.classes)}):
+        write.link(whole, "void:vocabulary", namespace)
+    for example in census.examples:
+        write.link(whole, "void:exampleResource", example)
+    _partitions(write, whole, census)
+    _subsets(write, base, census)
     return tuple(dict.fromkeys(write.quads))
 
 
@@ -192,74 +252,58 @@ def _is_dataset(term: object) -> bool:
     return isinstance(term, ox.NamedNode) and term.value in (expand("dcat:Dataset"), expand("void:Dataset"))
 
 
-def _vocabularies(write: _Writer, said: Dataset) -> None:
-    whole = dataset_iri(said.base)
-    terms = {q.predicate.value for q in said.quads}
-    terms |= {
-        q.object.value
-        for q in said.quads
-        if q.predicate.value == _TYPE and isinstance(q.object, ox.NamedNode)
-    }
-    for namespace in sorted({_namespace(term) for term in terms}):
-        write.link(whole, "void:vocabulary", namespace)
-    things = sorted(s for s in said.subjects() if s.startswith(f"{said.base}id/"))
-    folders: dict[str, str] = {}
-    for thing in things:
-        folders.setdefault(thing[len(said.base) :].split("/")[1], thing)
-    for example in sorted(folders.values()):
-        write.link(whole, "void:exampleResource", example)
-
-
-def _partitions(write: _Writer, said: Dataset) -> None:
+def _partitions(write: _Writer, whole: str, census: Census) -> None:
     """Classes with their instances, properties with their triples."""
-    base, whole = said.base, dataset_iri(said.base)
-    instances: dict[str, set[str]] = defaultdict(set)
-    uses: dict[str, set[tuple[object, object]]] = defaultdict(set)
-    for quad in said.quads:
-        uses[quad.predicate.value].add((quad.subject, quad.object))
-        if quad.predicate.value == _TYPE and isinstance(quad.object, ox.NamedNode):
-            instances[quad.object.value].add(str(quad.subject))
-    write.number(whole, "void:classes", len(instances))
-    write.number(whole, "void:properties", len(uses))
-    write.number(whole, "void:entities", len([s for s in said.subjects() if s.startswith(f"{base}id/")]))
-    for kind, things in sorted(instances.items()):
+    write.number(whole, "void:classes", len(census.classes))
+    write.number(whole, "void:properties", len(census.properties))
+    write.number(whole, "void:entities", census.entities)
+    for kind, count in sorted(census.classes.items()):
         node = f"{whole}#class-{_handle(kind)}"
         write.link(whole, "void:classPartition", node)
         write.link(node, "void:class", kind)
-        write.number(node, "void:entities", len(things))
-    for predicate, pairs in sorted(uses.items()):
+        write.number(node, "void:entities", count)
+    for predicate, count in sorted(census.properties.items()):
         node = f"{whole}#property-{_handle(predicate)}"
         write.link(whole, "void:propertyPartition", node)
         write.link(node, "void:property", predicate)
-        write.number(node, "void:triples", len(pairs))
+        write.number(node, "void:triples", count)
 
 
-def _subsets(write: _Writer, said: Dataset) -> None:
+def _subsets(write: _Writer, base: str, census: Census) -> None:
     """Each graph as a subset; a graph of links as a linkset with its targets."""
-    base, whole = said.base, dataset_iri(said.base)
-    graphs: dict[str, set[ox.Quad]] = defaultdict(set)
-    for quad in said.quads:
-        graphs[graph_name(quad)].add(quad)
-    for graph, quads in sorted(graphs.items()):
+    whole = dataset_iri(base)
+    for graph, count in sorted(census.graphs.items()):
+        if not graph:
+            continue
         write.link(whole, "void:subset", graph)
-        write.number(graph, "void:triples", len(quads))
-        if graph_family(base, graph) != "links":
+        write.number(graph, "void:triples", count)
+        if graph not in census.links:
             write.link(graph, "rdf:type", expand("void:Dataset"))
             continue
+        targets, predicates = census.links[graph]
         write.link(graph, "rdf:type", expand("void:Linkset"))
         write.link(graph, "void:subjectsTarget", whole)
-        for target in sorted(set(_targets(base, quads))):
+        for target in targets:
             write.link(graph, "void:objectsTarget", target)
-        for predicate in sorted({q.predicate.value for q in quads}):
+        for predicate in predicates:
             write.link(graph, "void:linkPredicate", predicate)
+
+
+def _predicates(quads: Iterable[ox.Quad]) -> list[str]:
+    return sorted({quad.predicate.value for quad in quads})
+
+
+def target_of(base: str, iri: str) -> str | None:
+    """The site that a link leads to; None when it stays here, or leads to no site."""
+    parts = urlsplit(iri)
+    return f"{parts.scheme}://{parts.netloc}/" if parts.netloc and not iri.startswith(base) else None
 
 
 def _targets(base: str, quads: Iterable[ox.Quad]) -> Iterator[str]:
     for quad in quads:
-        if isinstance(quad.object, ox.NamedNode) and not quad.object.value.startswith(base):
-            parts = urlsplit(quad.object.value)
-            if parts.netloc:
-                yield f"{parts.scheme}://{parts.netloc}/"
+        target = target_of(base, quad.object.value) if isinstance(quad.object, ox.NamedNode) else None
+        if target is not None:
+            yield target
 
 
 def _namespace(iri: str) -> str:

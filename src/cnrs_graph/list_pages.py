@@ -37,10 +37,9 @@ def browse_page(desk: Desk) -> bytes:
 
 def class_page(desk: Desk, kind: str) -> bytes:
     """Write the list of all things of a class, by name."""
-    things = sorted(
-        (desk.name(thing) for thing in desk.index.instances.get(kind, ())),
-        key=lambda shown: natural(shown.text.casefold()),
-    )
+    listed = desk.index.instances.get(kind, ())
+    desk.index.ahead(listed)
+    things = sorted((desk.name(thing) for thing in listed), key=lambda shown: natural(shown.text.casefold()))
     return render(
         desk,
         "class.html",
@@ -48,6 +47,7 @@ def class_page(desk: Desk, kind: str) -> bytes:
         here="/browse",
         prose=desk.texts(kind, "skos:definition", "rdfs:comment"),
         things=things,
+        total=desk.index.instance_count(kind),
         kind=desk.name(kind),
     )
 
@@ -87,10 +87,17 @@ def dataset_page(
 
 
 def graph_page(
-    desk: Desk, graph: str, quads: Sequence[ox.Quad], formats: Sequence[DataLink], *, inferred: bool
+    desk: Desk,
+    graph: str,
+    quads: Sequence[ox.Quad],
+    formats: Sequence[DataLink],
+    *,
+    inferred: bool,
+    total: int,
 ) -> bytes:
-    """Write the page about one graph."""
+    """Write the page about one graph of *total* statements."""
     subjects = sorted({q.subject.value for q in quads if isinstance(q.subject, ox.NamedNode)})
+    desk.index.ahead(subjects[:_LISTED])
     title = desk.word("inferred-graph") if inferred else desk.name(graph).text
     return render(
         desk,
@@ -99,7 +106,7 @@ def graph_page(
         here="/dataset",
         prose=desk.texts(graph, "dcterms:description", "rdfs:comment"),
         inferred=inferred,
-        total=len(quads),
+        total=max(total, len(quads)),
         sources=_sources(desk, graph),
         subjects=[desk.name(subject) for subject in subjects[:_LISTED]],
         subjects_total=len(subjects),
@@ -108,8 +115,10 @@ def graph_page(
     )
 
 
-def default_graph_page(desk: Desk, iri: str, quads: Sequence[ox.Quad], formats: Sequence[DataLink]) -> bytes:
-    """Write the page about the default graph of queries."""
+def default_graph_page(
+    desk: Desk, iri: str, quads: Sequence[ox.Quad], formats: Sequence[DataLink], *, total: int
+) -> bytes:
+    """Write the page about the default graph of queries, of *total* statements."""
     subjects = sorted({q.subject.value for q in quads if isinstance(q.subject, ox.NamedNode)})
     return render(
         desk,
@@ -118,7 +127,7 @@ def default_graph_page(desk: Desk, iri: str, quads: Sequence[ox.Quad], formats: 
         here="/dataset",
         prose=(Shown(desk.word("default-graph-why")),),
         inferred=False,
-        total=len(quads),
+        total=total,
         sources=[],
         subjects=[desk.name(subject) for subject in subjects[:_LISTED]],
         subjects_total=len(subjects),
@@ -164,18 +173,14 @@ def class_counts(desk: Desk) -> list[tuple[Shown, int, str]]:
     index = desk.index
     entries = []
     for kind in browsable(index).values():
-        count = len(index.instances[kind])
+        count = index.instance_count(kind)
         entries.append((desk.name(kind), count, desk.local(f"/browse/{slug_of(kind)}")))
     return sorted(entries, key=lambda entry: entry[0].text.casefold())
 
 
 def browsable(index: Index) -> dict[str, str]:
     """The classes to list, by the slug of their page: those of named things; ours if we define any."""
-    found = {
-        slug_of(kind): kind
-        for kind, things in index.instances.items()
-        if any(thing.startswith(f"{index.base}id/") and thing in index.names for thing in things)
-    }
+    found = {slug_of(kind): kind for kind in index.listed_kinds()}
     ours = {slug: kind for slug, kind in found.items() if kind.startswith(index.base)}
     return ours or found
 

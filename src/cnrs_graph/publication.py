@@ -9,10 +9,12 @@ from pathlib import Path, PurePath
 
 import pyoxigraph as ox
 
+from cnrs_graph import __version__, disk
 from cnrs_graph.config import Config
 from cnrs_graph.dataset import Dataset, load, load_as, merged, nquads, source_files
 from cnrs_graph.errors import NonConformingDataError
 from cnrs_graph.executables import described
+from cnrs_graph.lookup import Stored
 from cnrs_graph.queries import Catalogue, SavedQuery
 from cnrs_graph.reasoning import entail, read_rules
 from cnrs_graph.terms import graph_iri
@@ -41,6 +43,8 @@ class Publication:
     outside_default: tuple[str, ...]
     #: The saved queries as statements, for editors that ask the endpoint for examples; no part of the data.
     queries: Dataset = _NOTHING
+    #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
+    stored: Stored | None = None
 
     @property
     def inferred_graph(self) -> str:
@@ -49,17 +53,32 @@ class Publication:
 
     def default_graphs(self) -> tuple[str, ...]:
         """The graphs that make up the default graph of a query."""
+        if self.stored is not None:
+            return self.stored.default_graphs
         accepted = self.said.without(*self.outside_default)
         return (*accepted.graphs(), *self.queries.graphs(), self.inferred_graph)
 
     def named_graphs(self) -> tuple[str, ...]:
         """Every graph that a query can name."""
+        if self.stored is not None:
+            return tuple(self.stored.graphs())
         return self._named_graphs
 
     @cached_property
     def _named_graphs(self) -> tuple[str, ...]:
         # Every query asks for them; finding them walks through all statements.
         return (*self.said.graphs(), *self.queries.graphs(), self.inferred_graph)
+
+    def size(self) -> int:
+        """How many statements there are, said and inferred."""
+        if self.stored is not None:
+            return sum(self.stored.graphs().values())
+        return len(self.said.quads) + len(self.inferred)
+
+    def statements(self) -> bytes | Path:
+        """What the processes that answer queries start from: a folder on disk, else N-Quads."""
+        folder = self.stored.folder if self.stored is not None else None
+        return folder if folder is not None else self.nquads()
 
     def nquads(self) -> bytes:
         """Everything, said and inferred, the way it goes to the processes that answer queries."""
@@ -152,6 +171,52 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         report=report,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+    )
+
+
+def load_into(
+    config: Config,
+    place: Path,
+    *,
+    inferring: bool = True,
+    replace: bool = False,
+    progress: disk.Progress = disk.untold,
+) -> disk.Manifest:
+    """Build a store on disk from the configured data, ontology and shapes.
+
+    Raises: SourceError, ConfigError.
+    """
+    files = [each for path in config.data for each in disk.inputs(path, base=config.base)]
+    files += disk.inputs(config.ontology, base=config.base, under="ontology")
+    files += disk.inputs(config.shapes, base=config.base, under="shapes")
+    return disk.build(
+        place,
+        files,
+        base=config.base,
+        version=__version__,
+        outside_default=config.outside_default,
+        rules=read_rules(config.ontology / "rules" / "core") if inferring else None,
+        beside=described(config.base, Catalogue(config.queries)).quads,
+        replace=replace,
+        progress=progress,
+    )
+
+
+def on_store(config: Config, stored: Stored) -> Publication:
+    """Put a publication together whose statements are in a store."""
+    catalogue = Catalogue(config.queries)
+    return Publication(
+        base=config.base,
+        public_url=config.public_url,
+        title=config.title,
+        notice=config.notice,
+        said=stored.index.fetched.core,
+        inferred=(),
+        catalogue=catalogue,
+        report=None,
+        outside_default=config.outside_default,
+        queries=described(config.base, catalogue),
+        stored=stored,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -39,6 +39,27 @@ def entail(said: Iterable[ox.Quad], rules: Mapping[str, str], *, into: str) -> t
     return tuple(
         ox.Quad(each.subject, each.predicate, each.object, graph) for each in sorted(derived, key=str)
     )
+
+
+def entail_into(store: ox.Store, rules: Mapping[str, str], *, into: str) -> None:
+    """Derive what follows inside a store in memory, applying the rules until nothing new appears.
+
+    Graphs: reads the default graph; what is derived and was not there is added to it and to the graph *into*.
+    Raises: SourceError naming the rule that cannot be run.
+    """
+    graphs = (ox.NamedNode(into), ox.DefaultGraph())
+    while sum(_add(store, _apply(store, name, text), graphs) for name, text in rules.items()):
+        pass
+
+
+def _add(
+    store: ox.Store, triples: Sequence[ox.Triple], graphs: Sequence[ox.NamedNode | ox.DefaultGraph]
+) -> int:
+    """Add triples to graphs; how many they are."""
+    store.extend(
+        ox.Quad(each.subject, each.predicate, each.object, graph) for each in triples for graph in graphs
+    )
+    return len(triples)
 
 
 def _apply(store: ox.Store, name: str, text: str) -> list[ox.Triple]:

@@ -29,6 +29,8 @@ STATUS: Mapping[type[Exception], int] = {
     errors.TooManyQueriesError: 503,
     errors.AnswerTooLargeError: 504,
     errors.EndpointError: 502,
+    errors.EndpointTimeoutError: 504,
+    errors.EndpointBusyError: 503,
     Exception: 500,
 }
 _TITLES: Mapping[int, str] = {
@@ -140,6 +142,9 @@ def status_of(error: Exception) -> int:
 
 def sentence_of(error: Exception) -> str:
     """What to tell the client: our own errors speak for themselves, a mistake of ours keeps its details."""
+    if isinstance(error, errors.EndpointError):
+        # Its address may be nobody's business outside.
+        return f"the endpoint that holds the data: {error.reason}"
     if isinstance(error, errors.CnrsGraphError):
         return str(error)
     return "Something went wrong on our side; the details are in the server's log."

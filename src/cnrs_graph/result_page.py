@@ -50,6 +50,12 @@ def answer(desk: Desk, form: str, body: bytes | None) -> dict[str, Any]:
             variables = list(found["head"]["vars"])
             bindings = found["results"]["bindings"]
             total = len(bindings)
+            desk.index.ahead(
+                cell["value"]
+                for row in bindings[:_ROWS_SHOWN]
+                for cell in row.values()
+                if cell["type"] == "uri"
+            )
             rows = [[_cell(desk, row.get(name)) for name in variables] for row in bindings[:_ROWS_SHOWN]]
     elif body is not None:
         text = body.decode()

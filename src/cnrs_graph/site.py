@@ -14,7 +14,13 @@ from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
 from cnrs_graph.documents import Document, Documents
 from cnrs_graph.editor import bundle
-from cnrs_graph.errors import CnrsGraphError, NotAcceptableError, UnknownQueryError, UnknownResourceError
+from cnrs_graph.errors import (
+    CnrsGraphError,
+    EndpointError,
+    NotAcceptableError,
+    UnknownQueryError,
+    UnknownResourceError,
+)
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, TURTLE, Format, negotiate
 from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
@@ -135,7 +141,7 @@ class Site:
 
     def _reply_thing(self, path: str, asked: Asked) -> Reply | None:
         """Send a client from a thing to the document that fits."""
-        doc = self.documents.by_path.get(f"/doc/{path[4:]}")
+        doc = self.documents.at(f"/doc/{path[4:]}")
         return None if doc is None else self._see_other(doc, negotiate(asked.accept, doc.offered))
 
     def _see_other(self, doc: Document, fmt: Format) -> Reply:
@@ -145,16 +151,16 @@ class Site:
     def _reply_data(self, path: str, asked: Asked) -> Reply | None:
         """One representation of a thing, by its own address."""
         stem, _, extension = path.rpartition(".")
-        fmt, doc = _BY_EXTENSION.get(extension), self.documents.by_path.get(f"/doc/{stem[6:]}")
+        fmt, doc = _BY_EXTENSION.get(extension), self.documents.at(f"/doc/{stem[6:]}")
         if fmt is None or doc is None:
             return None
         return self._represented(doc, fmt, asked, vary=None)
 
     def _reply_document(self, path: str, asked: Asked) -> Reply | None:
-        doc = self.documents.by_path.get(path)
+        doc = self.documents.at(path)
         if doc is None:
             stem, _, extension = path.rpartition(".")
-            fmt, doc = _BY_EXTENSION.get(extension), self.documents.by_path.get(stem)
+            fmt, doc = _BY_EXTENSION.get(extension), self.documents.at(stem)
             if fmt is None or doc is None or doc.stem != stem or doc.quads is None:
                 return None
             return self._represented(doc, fmt, asked, vary=None)
@@ -197,12 +203,13 @@ class Site:
         folder, _, rest = key.lstrip("/").partition("/")
         if folder not in ("id", "data"):
             stem, _, extension = key.rpartition(".")
-            if self.documents.spellings.get(key):
-                return self.documents.spellings[key] if self.documents.spellings[key] != path else None
-            known = self.documents.spellings.get(stem, "") if extension in _BY_EXTENSION else ""
+            meant = self.documents.spelling(key)
+            if meant:
+                return meant if meant != path else None
+            known = self.documents.spelling(stem) if extension in _BY_EXTENSION else ""
             return f"{known}.{extension}" if known and f"{known}.{extension}" != path else None
         rest, dot, extension = rest.rpartition(".") if folder == "data" else (rest, "", "")
-        page = self.documents.spellings.get(f"/doc/{rest}")
+        page = self.documents.spelling(f"/doc/{rest}")
         if not page or (folder == "data" and extension not in _BY_EXTENSION):
             return None
         canonical = f"/{folder}/{page[5:]}{dot}{extension}"
@@ -237,7 +244,7 @@ def reply(
     asked = Asked(accept, page_language(accept_language), if_none_match, query)
     try:
         return site_of(publication).reply(path, asked)
-    except (UnknownResourceError, UnknownQueryError, NotAcceptableError) as error:
+    except (UnknownResourceError, UnknownQueryError, NotAcceptableError, EndpointError) as error:
         return failure(publication, error, accept=accept, accept_language=accept_language)
 
 
@@ -254,11 +261,14 @@ def failure(
         return replies.error_reply(error, fmt, b"")
     near_things = error.near if isinstance(error, UnknownResourceError) else ()
     offered = error.offered if isinstance(error, NotAcceptableError) else ()
-    desk = site_of(publication).documents.desk(page_language(accept_language))
     status, sentence = replies.status_of(error), replies.sentence_of(error)
-    return replies.error_reply(
-        error, fmt, list_pages.error_page(desk, status, sentence, near_things, offered)
-    )
+    try:
+        desk = site_of(publication).documents.desk(page_language(accept_language))
+        page = list_pages.error_page(desk, status, sentence, near_things, offered)
+    except EndpointError:
+        # The endpoint that failed is also where names come from.
+        return replies.error_reply(error, TEXT, b"")
+    return replies.error_reply(error, fmt, page)
 
 
 def query_form(publication: Publication, query: str | None = None) -> Reply:

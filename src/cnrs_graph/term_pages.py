@@ -79,7 +79,7 @@ def ontology_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
     """Write the page of all terms, each under its local name."""
     iri = f"{desk.index.base}ontology"
     sections, placed = [], set[str]()
-    terms = _in_namespace(desk.index, f"{iri}#")
+    terms = desk.index.terms(f"{iri}#")
     for title, curies in _SORTS:
         wanted = {expand(curie) for curie in curies}
         found = [term for term in terms if term not in placed and wanted & set(desk.index.kinds(term))]
@@ -104,7 +104,7 @@ def shapes_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
     """Write the page of all rules, each under its local name."""
     entries = sorted((_rule(desk, shape) for shape in rules(desk.index)), key=lambda rule: natural(rule.code))
     placed = {name for entry in entries for name in (entry.anchor, *entry.parts)}
-    others = [local_name(key) for key in _in_namespace(desk.index, f"{desk.index.base}shapes#")]
+    others = [local_name(key) for key in desk.index.terms(f"{desk.index.base}shapes#")]
     return render(
         desk,
         "shapes.html",
@@ -168,10 +168,6 @@ def concepts_of(index: Index, scheme: str) -> tuple[str, ...]:
 def rules(index: Index) -> tuple[str, ...]:
     """Our node shapes."""
     return tuple(iri for iri in index.instances.get(expand("sh:NodeShape"), ()) if iri.startswith(index.base))
-
-
-def _in_namespace(index: Index, namespace: str) -> list[str]:
-    return sorted(key for key in index.accepted if key.startswith(namespace))
 
 
 def _term(desk: Desk, iri: str) -> TermEntry:

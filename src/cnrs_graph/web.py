@@ -44,6 +44,7 @@ from cnrs_graph.metrics import CONTENT_TYPE, Metrics
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
 from cnrs_graph.reading import Reader, is_short
+from cnrs_graph.remote import RemotePool
 from cnrs_graph.replies import EXPOSED
 from cnrs_graph.site import (
     Reply,
@@ -97,12 +98,12 @@ class Door:
     reader: Reader
 
 
-def create_app(publication: Publication, config: Config) -> ASGIApp:
-    """Put a publication on the web.
+def create_app(publication: Publication, config: Config, pool: Pool | None = None) -> ASGIApp:
+    """Put a publication on the web; queries go to *pool*, else to processes of our own.
 
     Source: docs/reference/http.md for addresses and statuses; SPARQL 1.1 Protocol for /sparql.
     """
-    pool = Pool(
+    pool = pool or Pool(
         size=config.workers,
         timeout_seconds=config.query_seconds,
         memory_bytes=config.query_memory_bytes,
@@ -110,7 +111,7 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
         slow_after_seconds=config.slow_after_seconds,
         slow_workers=config.slow_workers,
     )
-    metrics = Metrics(pool, statements=len(publication.said.quads) + len(publication.inferred))
+    metrics = Metrics(pool, statements=publication.size())
     door = Door(publication, config, pool, metrics, Reader())
 
     @asynccontextmanager
@@ -118,7 +119,7 @@ def create_app(publication: Publication, config: Config) -> ASGIApp:
         # Made before the first request, which would otherwise wait for it.
         site_of(publication)
         async with pool:
-            await pool.start(publication.nquads(), publication.default_graphs())
+            await pool.start(publication.statements(), publication.default_graphs())
             yield
 
     app = FastAPI(
@@ -340,7 +341,8 @@ async def _answer(
     chosen = chosen or _chosen(request, OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
     answering = door.pool.answer(
-        runnable,
+        # The order that keeps our engine alive is nothing that another one needs.
+        query if isinstance(door.pool, RemotePool) else runnable,
         results=JSON_RESULTS if chosen is PAGE else chosen,
         graphs=NTRIPLES if chosen is PAGE else chosen,
         default_graphs=asked.default_graphs if dataset else None,
@@ -415,7 +417,8 @@ async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -
             body += chunk
             if len(body) > _PAGE_BYTES:
                 return _response(page(door.publication, query, running.form, None))
-    return _response(page(door.publication, query, running.form, bytes(body)))
+    # In a thread: the names of what the answer holds may have to be fetched.
+    return _response(await to_thread.run_sync(page, door.publication, query, running.form, bytes(body)))
 
 
 def _refuse_encoded(request: Request) -> None:

@@ -90,19 +90,21 @@ class Pool:
         self._keeper: asyncio.Task[None] | None = None
         self._quads: BinaryIO | None = None
         self._default_graphs: tuple[str, ...] = ()
+        self._folder: Path | None = None
 
     async def start(self, quads: bytes | Path, default_graphs: Sequence[str]) -> None:
-        """Load N-Quads, from memory or from a file, and make the workers ready.
+        """Load N-Quads, from memory or from a file, or open a store in a folder, and make the workers ready.
 
         Graphs: the default graph of a query without FROM is *default_graphs* merged; all others by name.
         Raises: SourceError if the quads cannot be loaded.
         """
         self._default_graphs = tuple(default_graphs)
+        self._folder = quads if isinstance(quads, Path) and quads.is_dir() else None
         # Of this event loop, should the pool have been closed in another one.
         self._lanes = self._new_lanes()
         self._idle = asyncio.LifoQueue()
         try:
-            self._quads = _opened(quads)
+            self._quads = _opened(b"" if self._folder else quads)
             await self._load(self._quads)
         except OSError as error:
             await self.close()
@@ -297,6 +299,7 @@ class Pool:
             "default_graphs": self._default_graphs,
             "memory_bytes": self.memory_bytes,
             "prefixes": dict(PREFIXES),
+            "folder": str(self._folder or ""),
         }
         self._zygote = parent = await _Zygote.start(quads, settings)
         for _ in range(self.size + _SPARE_WORKERS):

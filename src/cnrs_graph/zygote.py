@@ -161,7 +161,7 @@ def main() -> None:
     if mapped_bytes() is not None:
         walls.append(Wall.MEMORY)
     try:
-        store = load(settings["quads"], settings["default_graphs"])
+        store = load(settings["quads"], settings["default_graphs"]) if not settings["folder"] else None
     except (OSError, ValueError, SyntaxError) as error:
         control.sendall(frame(FAILED, str(error).encode()))
         return
@@ -184,7 +184,7 @@ def load(quads: int, default_graphs: Iterable[str]) -> ox.Store:
     return store
 
 
-def serve(control: socket.socket, store: ox.Store, settings: Mapping[str, Any]) -> None:
+def serve(control: socket.socket, store: ox.Store | None, settings: Mapping[str, Any]) -> None:
     """Fork and bury workers until the parent is gone; then no worker stays behind."""
     children: set[int] = set()
     own = os.getpid()
@@ -214,9 +214,9 @@ def serve(control: socket.socket, store: ox.Store, settings: Mapping[str, Any]) 
 
 
 def run_worker(
-    channel: int, complaints: int, store: ox.Store, settings: Mapping[str, Any], *, parent: int
+    channel: int, complaints: int, store: ox.Store | None, settings: Mapping[str, Any], *, parent: int
 ) -> NoReturn:
-    """Be a worker until the parent closes the channel.
+    """Be a worker until the parent closes the channel; a store on disk is opened here, for its threads' sake.
 
     What the engine prints when it aborts goes to *complaints*, not to the terminal.
     """
@@ -224,6 +224,8 @@ def run_worker(
         os.dup2(complaints, 2)
         os.close(complaints)
         put_up_walls(parent)
+        if store is None:
+            store = ox.Store.read_only(settings["folder"])
         with socket.socket(fileno=channel) as connection, connection.makefile("rb") as requests:
             while request := read_request(requests):
                 cap_memory(settings["memory_bytes"])
