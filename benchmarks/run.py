@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import signal
 import socket
 import statistics
 import sys
@@ -313,6 +314,8 @@ def machine() -> dict[str, Any]:
 
 def main() -> int:
     """Read the options, measure, write the results."""
+    # Who is told to stop stops the servers too, on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description="Measure this project's server beside others.")
     parser.add_argument("--sizes", default="5000,100000", metavar="N,N", help="triples (default 5000,100000)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
