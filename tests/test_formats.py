@@ -14,7 +14,6 @@ from cnrs_graph.formats import (
     RESULT_FORMATS,
     TRIG,
     TURTLE,
-    by_extension,
     by_name,
     negotiate,
 )
@@ -73,8 +72,8 @@ def test_extensions_and_media_types_name_one_format_each():
         assert len({each.media_type for each in table}) == len(table)
         for each in table:
             assert by_name(each.name, table) is by_name(each.media_type, table) is each
-    assert by_extension("ttl") is TURTLE
-    assert by_extension("exe") is None
+    assert by_name("ttl", GRAPH_FORMATS) is TURTLE
+    assert by_name("exe", GRAPH_FORMATS) is None
 
 
 def test_text_types_say_their_charset():

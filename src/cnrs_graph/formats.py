@@ -75,11 +75,6 @@ class MediaRange:
         return 3 if self.subtype == subtype else 0
 
 
-def by_extension(extension: str) -> Format | None:
-    """The graph or result format with this file extension."""
-    return next((each for each in (*GRAPH_FORMATS, *RESULT_FORMATS) if each.extension == extension), None)
-
-
 def by_name(name: str, offered: Sequence[Format]) -> Format | None:
     """The offered format with this name, extension or media type, as people type it."""
     return next((each for each in offered if name in (each.name, each.extension, each.media_type)), None)

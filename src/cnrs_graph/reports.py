@@ -8,9 +8,6 @@ from typing import Any
 
 from cnrs_graph.validation import Explanation, Report, Result, Severity, in_language
 
-#: The formats of a report, by the name that is typed.
-REPORT_FORMATS = ("text", "json", "turtle")
-
 
 def report_bytes(report: Report, name: str, language: str) -> bytes:
     """Write a report: one line a finding, JSON for programs, or a standard SHACL report in Turtle.

@@ -82,19 +82,6 @@ def resource_name(base: str, iri: str) -> ResourceName | None:
     return ResourceName(kind, slug)
 
 
-def document_path(name: ResourceName, extension: str | None = None) -> str:
-    """The address of the document about a thing: a page, or data when an extension is given.
-
-    >>> document_path(ResourceName("cooperation", "ln2"))
-    '/doc/cooperation/ln2'
-    >>> document_path(ResourceName("cooperation", "ln2"), "ttl")
-    '/data/cooperation/ln2.ttl'
-    """
-    if extension is None:
-        return f"/doc/{name.kind}/{name.slug}"
-    return f"/data/{name.kind}/{name.slug}.{extension}"
-
-
 def graph_iri(base: str, path: PurePath) -> str:
     """The name of the graph that a source file becomes.
 
