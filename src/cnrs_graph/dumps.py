@@ -207,12 +207,7 @@ def _serialize(rows: Path, path: Path, fmt: Format, prefixes: Mapping[str, str])
     """Write sorted lines in a format that groups them."""
     quads = ox.parse(path=rows, format=ox.RdfFormat.N_QUADS)
     flat: Iterable[ox.Triple] | Iterable[ox.Quad] = quads if fmt is TRIG else (q.triple for q in quads)
-    written = rows.with_suffix(f".{fmt.extension}")
-    ox.serialize(flat, written, format=_ENGINE_FORMATS[fmt], prefixes=dict(prefixes))
-    # The engine declares its prefixes in another order each time.
-    with written.open("rb") as unsettled, path.open("wb") as file:
-        file.writelines(sorted(itertools.islice(unsettled, len(prefixes))))
-        shutil.copyfileobj(unsettled, file, 1 << 20)
+    ox.serialize(flat, path, format=_ENGINE_FORMATS[fmt], prefixes=dict(prefixes))
 
 
 def _pack(path: Path) -> None:
