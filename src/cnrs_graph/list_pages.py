@@ -203,17 +203,18 @@ def slug_of(kind: str) -> str:
 
 
 def size_text(size_bytes: int) -> str:
-    """A size as people read it, in powers of a thousand.
+    r"""A size as people read it, in powers of a thousand; number and unit stay on one line.
 
-    >>> size_text(999), size_text(213844), size_text(3224008)
-    ('999 B', '214 kB', '3.2 MB')
+    >>> [size_text(size).replace("\N{NO-BREAK SPACE}", " ") for size in (999, 213844, 3224008)]
+    ['999 B', '214 kB', '3.2 MB']
     """
     size, unit = float(size_bytes), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if size < 999.5:
             break
         size, unit = size / 1000, larger
-    return f"{size:.1f} {unit}" if unit not in ("B", "kB") and size < 10 else f"{size:.0f} {unit}"
+    digits = 1 if unit not in ("B", "kB") and size < 10 else 0
+    return f"{size:.{digits}f}\N{NO-BREAK SPACE}{unit}"
 
 
 def _families(desk: Desk, graphs: Mapping[str, int]) -> dict[str, list[tuple[Shown, int, list[Shown]]]]:
