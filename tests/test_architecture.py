@@ -8,11 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
-    {"errors", "progress", "words", "likeness"},
+    {"errors", "progress", "words", "likeness", "answering"},
+    {"desk"},
+    {"zygote"},
     {"terms", "formats", "addresses", "sparql_words", "journal"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
+    {"desks"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
     {"census"},
     {"disk", "remote"},
@@ -22,7 +25,7 @@ FLOORS = (
     {"query_api"},
     {"site"},
     {"graph_store"},
-    {"web"},
+    {"web", "hall"},
     {"cli"},
 )
 #: Foreign libraries that live in one room (rdflib and pyoxigraph are at home everywhere above `errors`).
@@ -33,7 +36,7 @@ ROOMS = {
     "fastapi": {"web"},
     "starlette": {"web", "streaming"},
     "prometheus_client": {"metrics"},
-    "uvicorn": {"cli", "web"},
+    "uvicorn": {"cli", "web", "hall"},
     "argparse": {"cli"},
     "jinja2": {"pages"},
     "tomllib": {"config"},

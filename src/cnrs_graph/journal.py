@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cnrs_graph import errors
+from cnrs_graph.likeness import query_hash
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -42,7 +42,6 @@ ANSWERED = "answered"
 _KEY = "cnrs_graph.entry"
 _REQUESTS = "cnrs_graph.requests"
 _TOKEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_HASH_DIGITS = 12
 _LONGEST_PATH = 300
 _LINES_KEPT = 10_000
 _WRITE_EVERY_SECONDS = 0.1
@@ -56,6 +55,7 @@ class Entry:
         "caller_id",
         "form",
         "lane",
+        "lesson",
         "method",
         "outcome",
         "path",
@@ -77,10 +77,12 @@ class Entry:
         self.form: str | None = None
         self.lane: Callable[[], str] | None = None
         self.outcome: str | None = None
+        #: What can be learnt from it (`desks`).
+        self.lesson: object = None
 
     def asks(self, query: str) -> None:
         """Note which query is asked, by its hash: its text may be private."""
-        self.query = hashlib.sha256(query.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
+        self.query = query_hash(query)
 
     def ends(self, error: BaseException | None = None) -> None:
         """Note how it ended."""

@@ -1,14 +1,18 @@
-"""Queries that are alike, for they differ in letters that decide nothing of how they are read; and the order
-that is safe to sort by, put into each of them.
+"""Queries that are alike: they differ in letters that decide nothing of how they are read.
 
-The processes that answer queries import this, so it imports nothing large.
+And the order that is safe to sort by, put into each of them. The processes that answer queries import this,
+so it imports nothing large.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+_HASH_DIGITS = 12
+_NEVER_TWICE = re.compile(r"\\|\b(?:RAND|NOW|UUID|STRUUID|BNODE)\b", re.IGNORECASE)
 
 _WHOLE_IRI = r"<https?://(?P<iri>[A-Za-z0-9._~%/#:?=&+\-]*)>"
 _MARKS = r"\w .,;:!?()@/+\-"
@@ -16,7 +20,10 @@ _PLAIN_TEXT = rf"\"(?P<double>[{_MARKS}]+)\"(?!\")|'(?P<single>[{_MARKS}]+)'(?!'
 #: What else may hold a quote or the sign that begins an IRI.
 _OTHERS = r"\"{3}.*?\"{3}|'{3}.*?'{3}|\"[^\"\n\r]*\"|'[^'\n\r]*'|<[^<>\"{}|^`\x00-\x20]*>|#[^\n\r]*"
 #: With a backslash in the text only a parser knows where a text in quotes ends.
-_IRIS, _IRIS_AND_TEXTS = re.compile(_WHOLE_IRI), re.compile(f"{_WHOLE_IRI}|{_PLAIN_TEXT}|{_OTHERS}", re.DOTALL)
+_IRIS, _IRIS_AND_TEXTS = (
+    re.compile(_WHOLE_IRI),
+    re.compile(f"{_WHOLE_IRI}|{_PLAIN_TEXT}|{_OTHERS}", re.DOTALL),
+)
 
 _XSD = "http://www.w3.org/2001/XMLSchema#"
 #: What parts the durations: those below zero without months, those of months only and zero, those above zero
@@ -78,3 +85,19 @@ def with_keys(text: str, order: Iterable[OrderCondition]) -> str:
         pieces += text[done:start], f" {keys} "
         done = start
     return "".join([*pieces, text[done:]]) if pieces else text
+
+
+def is_repeatable(text: str) -> bool:
+    """Whether the same text has the same answer again, as long as the data is the same.
+
+    >>> is_repeatable('ASK { FILTER("now") }'), is_repeatable("SELECT (now() AS ?t) {}")
+    (True, False)
+
+    Source: SPARQL 1.1 Query Language, sections 17.4.2.7, 17.4.2.12, 17.4.2.13, 17.4.4.5 and 17.4.5.1.
+    """
+    return not _NEVER_TWICE.search(blotted(text))
+
+
+def query_hash(text: str) -> str:
+    """What stands for a query in the log: its text may be private."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from cnrs_graph.desks import Desks
 from cnrs_graph.journal import Entry
 from cnrs_graph.lanes import Lane
 from cnrs_graph.workers import Pool
@@ -31,7 +32,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 class Metrics:
     """The numbers of one server."""
 
-    def __init__(self, pool: Pool, *, statements: int) -> None:
+    def __init__(self, pool: Pool, desks: Desks | None = None, *, statements: int) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "cnrs_graph_requests",
@@ -46,7 +47,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._registry.register(_PoolNumbers(pool, statements))
+        self._registry.register(_PoolNumbers(pool, desks, statements))
 
     def record(self, entry: Entry) -> None:
         """Count a request that is over."""
@@ -64,8 +65,9 @@ class Metrics:
 class _PoolNumbers(Collector):
     """What the pool says when it is asked."""
 
-    def __init__(self, pool: Pool, statements: int) -> None:
+    def __init__(self, pool: Pool, desks: Desks | None, statements: int) -> None:
         self._pool = pool
+        self._desks = desks
         self._statements = statements
 
     def collect(self) -> Iterator[Metric]:
@@ -76,6 +78,13 @@ class _PoolNumbers(Collector):
         for lane in Lane:
             workers.add_metric((lane.value,), pool.running(lane))
         yield workers
+        if self._desks is not None:
+            yield GaugeMetricFamily(
+                "cnrs_graph_desks", "Processes that answer at once.", value=self._desks.working
+            )
+            yield CounterMetricFamily(
+                "cnrs_graph_desks_ended", "Desks ended because a query took long.", value=self._desks.taken
+            )
         yield GaugeMetricFamily("cnrs_graph_queries_waiting", "Queries that wait.", value=pool.waiting)
         yield CounterMetricFamily(
             "cnrs_graph_workers_killed", "Workers killed before their answer was whole.", value=pool.killed

@@ -546,7 +546,12 @@ def with_total_order(text: str) -> str:
 
     Raises: QueryError as `inspect` does.
     """
-    return with_keys(text, _reading(text).order)
+    return with_keys(text, order_of(text))
+
+
+def order_of(text: str) -> tuple[OrderCondition, ...]:
+    """The conditions of ORDER BY that want keys. Raises: QueryError as `inspect` does."""
+    return _reading(text).order
 
 
 def _order_conditions(tree: Tree[Token], source: _Source) -> Iterator[OrderCondition]:

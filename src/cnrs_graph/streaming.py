@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from cnrs_graph.desks import Lesson
 from cnrs_graph.errors import AnswerTooLargeError, CallerLeftError
 from cnrs_graph.journal import entry_of
 from cnrs_graph.workers import RunningAnswer
@@ -29,9 +30,16 @@ class AnswerResponse(Response):
     """
 
     def __init__(
-        self, running: RunningAnswer, *, media_type: str, headers: Mapping[str, str], limit_bytes: int = 0
+        self,
+        running: RunningAnswer,
+        *,
+        media_type: str,
+        headers: Mapping[str, str],
+        limit_bytes: int = 0,
+        lesson: Lesson | None = None,
     ) -> None:
         self._running = running
+        self._lesson = lesson
         self._limit_bytes = limit_bytes
         self.status_code = 200
         self.media_type = media_type
@@ -48,6 +56,8 @@ class AnswerResponse(Response):
                 await self._send_body(receive, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         entry_of(scope).ends()
+        if self._lesson is not None:
+            self._lesson.seconds = self._running.computed_seconds
 
     async def _send_body(self, receive: Receive, send: Send) -> None:
         watch: asyncio.Task[None] | None = None
@@ -62,6 +72,8 @@ class AnswerResponse(Response):
                 # Small answers end before it is worth looking whether anybody listens.
                 if watch is None and sent > _SMALL_BYTES:
                     watch = asyncio.create_task(_stop_when_left(receive, self._running))
+                if self._lesson is not None:
+                    self._lesson.hear(chunk)
         finally:
             if watch is not None:
                 watch.cancel()
