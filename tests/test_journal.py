@@ -41,7 +41,7 @@ def passed(app, *headers, path="/x?secret=1", method="GET"):
         "raw_path": path.encode(),
         "headers": [*headers],
     }
-    journal = Journal(app, [entries.append])
+    journal = Journal(app, [entries.extend])
     with contextlib.suppress(QueryTimeoutError, ZeroDivisionError):
         asyncio.run(journal(scope, receive, send))
     return entries, sent

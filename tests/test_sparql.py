@@ -545,7 +545,7 @@ ORDERED = [
     "SELECT * { ?s ?p ?o } order by ¦desc(?s) ¦Asc ( ?p ) ¦(?o) VALUES ?s { 1 }",
     "SELECT * { ?s ?p ?o }\r\nORDER\tBY # all\n ¦DESC # down\n((?s + # one\n 1)) # end\n",
     "SELECT * { ?s ?p ?o } ORDER BY ¦LCASE(?o) ¦IF(?o = 1, ?s, ?p) ¦<http://www.w3.org/2001/XMLSchema#double>(?o)",
-    "SELECT ?s (COUNT(*) AS ?n) { ?s ?p ?o } GROUP BY ?s HAVING (COUNT(*) > 0) ORDER BY ¦?n ¦SUM(?o) ¦?s",
+    "SELECT ?s (COUNT(*) AS ?n) { ?s ?p ?o } GROUP BY ?s HAVING (COUNT(*) > 0) ORDER BY ?n ¦SUM(?o) ¦?s",
     "SELECT (MAX(?o) AS ?m) { ?s ?p ?o } ORDER BY ¦MIN(DISTINCT ?o) ¦DESC(SUM(?o) / COUNT(?o))",
     "SELECT DISTINCT ?s { ?s ?p ?o { SELECT ?p { ?s ?p 1 }"
     " ORDER BY ¦?p LIMIT 9 } } ORDER BY ¦UCASE(?s) (STR(?p))",
@@ -884,3 +884,22 @@ def test_texts_that_are_blotted_alike_are_read_alike(start, rest):
     read = outcome(twin)
     if read is not None and not sparql._read(twin).facts.reaches:
         assert outcome(text) == read
+
+
+UNIFORM = {
+    "SELECT ?a (COUNT(?x) AS ?n) { ?a ?p ?x } GROUP BY ?a ORDER BY DESC(?n)": 0,
+    'SELECT ?x { ?s ?p ?x FILTER(LANG(?x) = "en") } ORDER BY ?x': 0,
+    'SELECT ?x { ?s ?p ?x FILTER(lang(?x) = "en" && ?s != ?x) } ORDER BY DESC($x)': 0,
+    'SELECT ?x { ?s ?p ?x FILTER(LANG(?x) = "en") } ORDER BY ?p ?x': 1,
+    'SELECT ?x { ?s ?p ?x FILTER(LANG(?x) = "") } ORDER BY ?x': 1,
+    'SELECT ?x { ?s ?p ?x FILTER(LANG(?x) = "en" || ?s = ?x) } ORDER BY ?x': 1,
+    'SELECT ?x { ?s ?p ?x FILTER(!(LANG(?x) = "en")) } ORDER BY ?x': 1,
+    'SELECT ?x { ?s ?p ?y OPTIONAL { ?s ?q ?x FILTER(LANG(?x) = "en") } } ORDER BY ?x': 1,
+    "SELECT ?a (SUM(?x) AS ?n) { ?a ?p ?x } GROUP BY ?a ORDER BY ?n": 1,
+    "SELECT ?n { { SELECT (COUNT(*) AS ?n) { ?s ?p ?o } ORDER BY ?o } } ORDER BY ?n": 2,
+}
+
+
+@pytest.mark.parametrize("text", UNIFORM)
+def test_what_can_only_be_of_one_class_is_sorted_without_keys(text):
+    assert len(sparql.order_of(text)) == UNIFORM[text]

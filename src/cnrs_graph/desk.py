@@ -1,12 +1,14 @@
 """A process that speaks HTTP and answers at once what it has been taught to answer.
 
-It holds connections, and nothing else of them than their sockets: a request that is not whole, or that it was
-not taught to answer, goes with its connection to the *hall* (`desks`), where every request is understood. Nobody waits for a
-desk that takes long: it is ended, and what it was asked is read from the *slip* on which it writes each request first.
+It holds connections, and of them nothing but their sockets: a request that is not whole, or that it was not
+taught to answer, goes with its connection to the *hall* (`desks`), where every request is understood. Nobody
+waits for a desk that takes long: it is ended, and what it was asked is read from the *slip* on which it wrote
+the request first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import marshal
@@ -17,20 +19,20 @@ import select
 import socket
 import struct
 import time
+from binascii import a2b_qp
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from typing import Any, Final, NamedTuple, NoReturn
-from urllib.parse import unquote_to_bytes
 
 import pyoxigraph as ox
 
 from cnrs_graph.answering import UnfitError, cap_memory, put_up_walls, whole_answer
 from cnrs_graph.likeness import OrderCondition, blotted, query_hash, with_keys
 
-#: What the hall says to a desk: here is a connection, learn how to read, to write, an answer; forget a reading.
+#: What the hall says to a desk: here is a connection; learn how to read, how to write, an answer; forget.
 CONNECTION, READING, WRITING, ANSWER, FORGET = b"C", b"R", b"W", b"A", b"F"
-#: What a desk says to the hall: take this request over, send the rest of an answer, they left, what was done.
+#: What a desk says to the hall: take this request over; send the rest; they left; this was done.
 REQUEST, REST, LEFT, DONE = b"Q", b"S", b"L", b"D"
 NUMBER = struct.Struct("!I")
 MESSAGE_BYTES = 1 << 16
@@ -48,6 +50,8 @@ _DONE_AT_ONCE = 64
 _DONE_SECONDS = 0.05
 _SWEEP_SECONDS = 5.0
 _IDLE_SECONDS = 30.0
+#: What the decoder of another code may understand otherwise; nobody sends it unescaped.
+_WRONG_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]")
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\x80-\xff]*?)[ \t]*")
 #: Header fields that change how a request is read: they are understood in the hall.
@@ -333,10 +337,8 @@ class Desk:
 
     def _drop(self, connection: Connection) -> None:
         """Close a connection; the hall has it open too, and hears of it."""
-        try:
+        with contextlib.suppress(OSError):
             connection.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
         self._let_go(connection)
         self._say(LEFT, connection.number)
 
@@ -410,10 +412,13 @@ def tag_of(key: bytes, text: str, media_type: str) -> str:
 
 
 def _decoded(field: bytes) -> str | None:
-    """The value of the only field of a form; None if there are more."""
-    if b"&" in field:
+    """The value of the only field of a form; None if there are more, or one is escaped wrongly.
+
+    The decoder of quoted-printable is in C and does the same, once the signs are exchanged.
+    """
+    if b"&" in field or _WRONG_ESCAPE.search(field):
         return None
-    return unquote_to_bytes(field.replace(b"+", b" ")).decode()
+    return a2b_qp(field.replace(b"=", b"=3D").replace(b"%", b"=").replace(b"+", b" ")).decode()
 
 
 def _keep(kept: OrderedDict[Any, Any], name: object, value: object, most: int) -> None:

@@ -1,9 +1,9 @@
 """Connections, given to desks that answer at once, and to the hall for all else.
 
-A *desk* (`desk`) is a process that was forked beside the data. It answers what it was taught to answer, one request
-at a time; everything else goes, with its connection, to the *hall*, the application that understands every
-request, and comes back when it is answered. A desk that computes for long is ended, its request goes to the
-hall, where long queries have their places (`lanes`), and its other connections to a desk that was kept spare.
+A *desk* (`desk`) is a process forked beside the data. It answers what it was taught to answer, one request at
+a time; everything else goes, with its connection, to the *hall*, the application that understands every
+request, and comes back when it is answered. A desk that computes for long is ended: its request goes to the
+hall, where long queries have their places (`lanes`), and its other connections go to the other desks.
 """
 
 from __future__ import annotations
@@ -51,7 +51,6 @@ _MOST_MESSAGES = 64
 #: Answers up to this size are taught whole, where computing them takes long.
 _SMALL_ANSWER_BYTES = 1 << 15
 _COMPLAINT_BYTES = 1 << 14
-_LANE = "desk"
 
 
 def are_possible() -> bool:
@@ -147,8 +146,8 @@ class Desks:
             "answer_bytes": answer_bytes,
             "most_statements": most_statements,
         }
-        #: Who is told of each request that a desk has answered.
-        self.recorders: tuple[Callable[[Entry], object], ...] = ()
+        #: Who is told of the requests that desks have answered.
+        self.recorders: tuple[Callable[[Iterable[Entry]], object], ...] = ()
         #: How many requests were taken from a desk because they took long.
         self.taken = 0
         self._pool: Pool | None = None
@@ -177,7 +176,7 @@ class Desks:
             await self._fork()
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
-            listener.setblocking(False)
+            listener.setblocking(False)  # noqa: FBT003  (its only parameter)
             loop.add_reader(listener, self._accept, listener)
         self._look()
 
@@ -198,11 +197,13 @@ class Desks:
             if caller.desk is not None:
                 self.left(caller)
 
-    def learn(self, entry: Entry) -> None:
+    def learn(self, entries: Iterable[Entry]) -> None:
         """Teach every desk what was quick in the hall, and the small answers to what was slow."""
-        lesson = entry.lesson
-        if not isinstance(lesson, Lesson):
-            return
+        for entry in entries:
+            if isinstance(entry.lesson, Lesson):
+                self._learn(entry, entry.lesson)
+
+    def _learn(self, entry: Entry, lesson: Lesson) -> None:
         shape, now = blotted(lesson.text), time.monotonic()
         reading = desk.READING + json.dumps((shape, lesson.form, lesson.order, lesson.is_repeatable)).encode()
         is_answered = entry.outcome == ANSWERED and entry.status == OK
@@ -246,7 +247,7 @@ class Desks:
                 loop.remove_reader(listener)
                 self._in_background(self._resume(listener))
                 return
-            sock.setblocking(False)
+            sock.setblocking(False)  # noqa: FBT003  (its only parameter)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             caller = Caller(next(self._numbers), sock)
             self._callers[caller.number] = caller
@@ -345,12 +346,9 @@ class Desks:
             self._in_background(self._send_rest(caller))
 
     def _record(self, body: bytes) -> None:
-        for request_id, caller_id, method, status, size, seconds, query, form in marshal.loads(body):  # noqa: S302 - our own process
-            entry = Entry(method, "/sparql", caller_id)
-            entry.request_id, entry.status, entry.bytes, entry.seconds = request_id, status, size, seconds
-            entry.query, entry.form, entry.outcome, entry.lane = query, form, ANSWERED, _at_desk
-            for record in self.recorders:
-                record(entry)
+        done = [Entry.of_query(*facts) for facts in marshal.loads(body)]  # noqa: S302  (it is ours)
+        for record in self.recorders:
+            record(done)
 
     def _look(self) -> None:
         """See whether a desk takes long, again and again."""
@@ -464,7 +462,7 @@ class _Desk:
         return bool(number and now_ns - started_ns > _QUICK_SECONDS * 1e9)
 
     def is_stopped_computing(self) -> bool:
-        """Stop it, and see whether it still computes: if so it stays stopped, and has sent nothing of its answer."""
+        """Stop it, and see whether it still computes: then it stays stopped, and has sent nothing."""
         before = SLIP.unpack_from(self._slip)
         with contextlib.suppress(OSError):
             os.kill(self.process_id, signal.SIGSTOP)
@@ -487,7 +485,3 @@ class _Desk:
 def _is_stopped(process_id: int) -> bool:
     stat = Path(f"/proc/{process_id}/stat").read_text("ascii", "replace")
     return stat.rpartition(")")[2].split()[0] in ("T", "Z", "X")
-
-
-def _at_desk() -> str:
-    return _LANE

@@ -1,7 +1,7 @@
 """The server of our application: desks in front where the system has them, and the hall behind.
 
-The hall is the web server that runs the application; it takes over the connections that desks hand on, each with
-the request that was read from it, and gives them back when nothing more is to be said.
+The hall is the web server that runs the application; it takes over the connections that desks hand on, with
+the request that was read from each, and gives them back when nothing more is to be said.
 """
 
 from __future__ import annotations

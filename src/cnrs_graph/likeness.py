@@ -18,7 +18,7 @@ _WHOLE_IRI = r"<https?://(?P<iri>[A-Za-z0-9._~%/#:?=&+\-]*)>"
 _MARKS = r"\w .,;:!?()@/+\-"
 _PLAIN_TEXT = rf"\"(?P<double>[{_MARKS}]+)\"(?!\")|'(?P<single>[{_MARKS}]+)'(?!')"
 #: What else may hold a quote or the sign that begins an IRI.
-_OTHERS = r"\"{3}.*?\"{3}|'{3}.*?'{3}|\"[^\"\n\r]*\"|'[^'\n\r]*'|<[^<>\"{}|^`\x00-\x20]*>|#[^\n\r]*"
+_OTHERS = r"\"\"\".*?\"\"\"|\'\'\'.*?\'\'\'|\"[^\"\n\r]*\"|'[^'\n\r]*'|<[^<>\"{}|^`\x00-\x20]*>|#[^\n\r]*"
 #: With a backslash in the text only a parser knows where a text in quotes ends.
 _IRIS, _IRIS_AND_TEXTS = (
     re.compile(_WHOLE_IRI),

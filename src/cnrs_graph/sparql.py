@@ -507,6 +507,10 @@ def _part(node: Any, data: str) -> Any:
     return next(child for child in node.children if _is(child, data))
 
 
+def _parts(node: Any, data: str) -> list[Any]:
+    return [child for child in node.children if _is(child, data)]
+
+
 def _subtrees(tree: Tree[Token], names: Collection[str]) -> Iterator[Tree[Token]]:
     """Walk the tree in order of the text, without recursion."""
     waiting: list[Any] = [tree]
@@ -555,9 +559,13 @@ def order_of(text: str) -> tuple[OrderCondition, ...]:
 
 
 def _order_conditions(tree: Tree[Token], source: _Source) -> Iterator[OrderCondition]:
-    for node in _subtrees(tree, {"order_condition"}):
-        if _needs_no_keys(node):
-            continue
+    found = []
+    for query in _subtrees(tree, _QUERIES):
+        uniform = set(_uniform_columns(query)) | set(_uniform_by_filter(query))
+        for clause in _parts(_part(query, "solution_modifier"), "order_clause"):
+            conditions = _parts(clause, "order_condition")
+            found += [part for part in conditions if not _needs_no_keys(part, uniform)]
+    for node in sorted(found, key=lambda node: node.meta.start_pos):
         first: Any = node.children[0]
         directed = getattr(first, "type", None) in ("ASC", "DESC")
         start, end = node.meta.start_pos, node.meta.end_pos
@@ -569,13 +577,47 @@ def _order_conditions(tree: Tree[Token], source: _Source) -> Iterator[OrderCondi
         )
 
 
-def _needs_no_keys(condition: Any) -> bool:
-    words = [token.upper() for token in _tokens(condition.children[-1])]
-    return not _NOT_AGAIN.isdisjoint(words) or (
-        _is(condition.children[-1], "built_in_call") and words[0] in _OF_ONE_CLASS
+def _needs_no_keys(condition: Any, uniform: Collection[str]) -> bool:
+    by = condition.children[-1]
+    words = [token.upper() for token in _tokens(by)]
+    return (
+        not _NOT_AGAIN.isdisjoint(words)
+        or (_is(by, "built_in_call") and words[0] in _OF_ONE_CLASS)
+        or (_is(by, "var") and _last_variable(condition) in uniform)
     )
 
 
+def _uniform_columns(query: Any) -> Iterator[str]:
+    """The columns computed by a function whose values are of one class, as COUNT."""
+    for clause in _parts(query, "select_clause"):
+        for column in _parts(clause, "projection"):
+            computed = column.children[0]
+            if _is(computed, "built_in_call") and next(_tokens(computed)).upper() in _OF_ONE_CLASS:
+                yield _last_variable(column)
+
+
+def _uniform_by_filter(query: Any) -> Iterator[str]:
+    """The variables that a FILTER of the whole pattern leaves with texts of one language."""
+    for clause in _parts(query, "where_clause"):
+        for group in _parts(clause.children[-1], "group_graph_pattern_sub"):
+            for part in _parts(group, "filter"):
+                condition = part.children[-1]
+                is_both = _is(condition, "conditional_and_expression")
+                yield from filter(None, map(_of_one_language, condition.children if is_both else [condition]))
+
+
+def _of_one_language(condition: Any) -> str | None:
+    """The variable of LANG(?x) = "en"."""
+    words = [str(token) for token in _tokens(condition)]
+    if not _is(condition, "relational_expression") or len(words) != len(["LANG", "?x", "=", "en"]):
+        return None
+    name, variable, sign, language = words
+    is_so = name.upper() == "LANG" and sign == "=" and _LANGUAGE.fullmatch(language)
+    return variable[1:] if is_so else None
+
+
+_QUERIES = ("select_query", "subselect", "construct_query", "describe_query", "ask_query")
+_LANGUAGE = re.compile(r"([\"'])[A-Za-z-]+\1")
 _WORD = re.compile(r"\w+")
 _NOT_AGAIN = frozenset(["RAND", "UUID", "STRUUID", "BNODE", "EXISTS"])
 #: Functions whose values the engine can order, whatever they are called with.

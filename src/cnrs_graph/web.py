@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -108,7 +108,7 @@ class Door:
 def create_app(
     publication: Publication, config: Config, pool: Pool | None = None, desks: Desks | None = None
 ) -> ASGIApp:
-    """Put a publication on the web; queries go to *pool*, else to processes of our own; *desks* learn from them.
+    """Put a publication on the web; queries go to *pool*, else to processes of our own; *desks* learn.
 
     Source: docs/reference/http.md for addresses and statuses; SPARQL 1.1 Protocol for /sparql.
     """
@@ -141,7 +141,7 @@ def create_app(
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
-    recorders: tuple[Callable[[Entry], object], ...] = (write_down, metrics.record)
+    recorders: tuple[Callable[[Iterable[Entry]], object], ...] = (write_down, metrics.record)
     if desks is not None:
         desks.recorders = recorders
         recorders = (*recorders, desks.learn)
