@@ -206,7 +206,7 @@ def test_metrics_are_counted_in_the_text_format_of_prometheus(client):
 def test_each_server_counts_for_itself():
     one, other = (Metrics(Pool(), statements=7) for _ in range(2))
     entry = Entry("BREW", "/doc/x", None)
-    one.record(entry)
+    one.record([entry])
     assert b'method="other",route="doc"' in one.page()
     assert b"route=" not in other.page()
 

@@ -46,27 +46,32 @@ class FrontServer(uvicorn.Server):
 
     async def _enter(self, caller: Caller, sent: bytes) -> None:
         try:
-            _, protocol = await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: _FromDesk(self, caller, self._desks), caller.socket.dup()
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: _FromDesk(self, caller, self._desks, sent), caller.socket.dup()
             )
         except OSError:
             self._desks.left(caller)
-            return
-        if sent:
-            protocol.data_received(sent)
 
 
 class _FromDesk(HttpToolsProtocol):
     """A connection in the hall that came from a desk, and goes back when its request is answered."""
 
-    def __init__(self, server: FrontServer, caller: Caller, desks: Desks) -> None:
+    def __init__(self, server: FrontServer, caller: Caller, desks: Desks, sent: bytes) -> None:
         super().__init__(
             config=server.config, server_state=server.server_state, app_state=server.lifespan.state
         )
         self._caller = caller
         self._desks = desks
+        self._sent = sent
         self._is_within_request = False
         self._goes_back = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin with what was read already, before anything else is read."""
+        super().connection_made(transport)
+        if self._sent:
+            self.data_received(self._sent)
+            self._sent = b""
 
     def on_message_begin(self) -> None:
         """Note that a request has begun to come."""
