@@ -9,15 +9,12 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors", "progress", "words", "likeness", "answering"},
-    {"desk"},
-    {"zygote"},
-    {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
+    {"terms", "formats", "addresses", "sparql_words", "journal", "desk"},
+    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "zygote"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
-    {"desks"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
-    {"census"},
+    {"census", "desks"},
     {"disk", "remote"},
     {"publication"},
     {"thing_page", "list_pages", "term_pages", "result_page", "query_page", "completion"},

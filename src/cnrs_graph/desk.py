@@ -1,9 +1,9 @@
 """A process that speaks HTTP and answers at once what it has been taught to answer.
 
-It holds connections, and of them nothing but their sockets: a request that is not whole, or that it was not
-taught to answer, goes with its connection to the *hall* (`desks`), where every request is understood. Nobody
-waits for a desk that takes long: it is ended, and what it was asked is read from the *slip* on which it wrote
-the request first.
+While it computes it holds connections, and of them nothing but their sockets: a request that is not whole, or
+that it was not taught to answer, goes with its connection to the *hall* (`desks`), where every request is
+understood. Nobody waits for a desk that takes long: it is ended, and what it was asked is read from the
+*slip* on which it wrote the request first.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ REQUEST, REST, LEFT, DONE = b"Q", b"S", b"L", b"D"
 NUMBER = struct.Struct("!I")
 MESSAGE_BYTES = 1 << 16
 
-#: On the slip: the connection whose request is being answered (0: none), when that began, how long it is.
-SLIP = struct.Struct("=IQI")
+#: On the slip: the connection whose request is being answered (0: none), when that began by the clock and by
+#: the time of this process, in ns, and how long the request is.
+SLIP = struct.Struct("=IQQI")
 SLIP_BYTES = SLIP.size + MESSAGE_BYTES
 
 _LONGEST_QUERY = 10_000
@@ -101,12 +102,14 @@ class Writing(NamedTuple):
 class Connection:
     """A connection, as its desk knows it."""
 
-    __slots__ = ("number", "socket", "used")
+    __slots__ = ("begun", "number", "socket", "used")
 
     def __init__(self, number: int, sock: socket.socket, used: float) -> None:
         self.number = number
         self.socket = sock
         self.used = used
+        #: The head of a request whose body is about to come.
+        self.begun = b""
 
 
 def run_desk(
@@ -144,6 +147,7 @@ class Desk:
         self._poll = select.epoll()
         self._poll.register(hall.fileno(), select.EPOLLIN)
         self._connections: dict[int, Connection] = {}
+        self._begun: set[Connection] = set()
         self._heads: dict[bytes, Head | None] = {}
         self._readings: OrderedDict[str, Reading] = OrderedDict()
         self._writings: OrderedDict[tuple[str | None, str], Writing] = OrderedDict()
@@ -202,9 +206,30 @@ class Desk:
             sent = b""
         if not sent:
             self._drop(connection)
-        elif len(sent) == MESSAGE_BYTES or not self._answer(connection, sent):
-            self._let_go(connection)
-            self._say(REQUEST, connection.number, sent)
+            return
+        whole = connection.begun + sent
+        if len(whole) < MESSAGE_BYTES:
+            if not connection.begun and self._awaits_body(whole):
+                connection.begun = whole
+                self._begun.add(connection)
+                return
+            self._begun.discard(connection)
+            connection.begun = b""
+            if self._answer(connection, whole):
+                return
+        self._hand_on(connection, whole)
+
+    def _awaits_body(self, sent: bytes) -> bool:
+        """Whether a request is a query by POST without its body: many clients send that by itself."""
+        if not sent.startswith(self._by_post) or not sent.endswith(b"\r\n\r\n"):
+            return False
+        head = self._head(sent[len(self._by_post) + 2 : -4])
+        return head is not None and 0 < head.length < MESSAGE_BYTES - len(sent)
+
+    def _hand_on(self, connection: Connection, sent: bytes) -> None:
+        self._begun.discard(connection)
+        self._let_go(connection)
+        self._say(REQUEST, connection.number, sent)
 
     def _answer(self, connection: Connection, sent: bytes) -> bool:
         """Answer a request; False where it is not for us."""
@@ -258,12 +283,12 @@ class Desk:
         """The query that a request asks, if it asks nothing else."""
         try:
             if line.startswith(self._by_get) and line.endswith(b" HTTP/1.1") and not body:
-                return _decoded(line[len(self._by_get) : -len(b" HTTP/1.1")])
+                return decoded(line[len(self._by_get) : -len(b" HTTP/1.1")])
             if line == self._by_post:
                 if _QUERY.fullmatch(head.content_type):
                     return body.decode()
                 if _FORM.fullmatch(head.content_type) and body.startswith(b"query="):
-                    return _decoded(body[len(b"query=") :])
+                    return decoded(body[len(b"query=") :])
         except UnicodeDecodeError:
             pass
         return None
@@ -272,12 +297,14 @@ class Desk:
         self, number: int, sent: bytes, text: str, shape: Reading, writing: Writing
     ) -> bytes | None:
         """The answer of the engine; None for whatever else there is to say, which the hall says."""
+        for begun in [*self._begun]:
+            self._hand_on(begun, begun.begun)
         self._queries += 1
         if self._queries % _CAP_EVERY == 1:
             cap_memory(self._settings["memory_bytes"])
         slip = self._slip
         slip[SLIP.size : SLIP.size + len(sent)] = sent
-        SLIP.pack_into(slip, 0, number, time.monotonic_ns(), len(sent))
+        SLIP.pack_into(slip, 0, number, time.monotonic_ns(), time.process_time_ns(), len(sent))
         try:
             body = whole_answer(
                 self._store,
@@ -289,7 +316,7 @@ class Desk:
         except (MemoryError, SyntaxError, UnfitError, OSError, RuntimeError, ValueError):
             return None
         finally:
-            SLIP.pack_into(slip, 0, 0, 0, 0)
+            SLIP.pack_into(slip, 0, 0, 0, 0, 0)
         return body if not 0 < self._settings["answer_bytes"] < len(body) else None
 
     def _message(
@@ -337,6 +364,7 @@ class Desk:
 
     def _drop(self, connection: Connection) -> None:
         """Close a connection; the hall has it open too, and hears of it."""
+        self._begun.discard(connection)
         with contextlib.suppress(OSError):
             connection.socket.shutdown(socket.SHUT_WR)
         self._let_go(connection)
@@ -361,8 +389,10 @@ class Desk:
         """Close connections over which nothing was asked for long."""
         self._swept = now
         for connection in [*self._connections.values()]:
-            if now - connection.used > _IDLE_SECONDS:
+            if now - connection.used > _IDLE_SECONDS and not connection.begun:
                 self._drop(connection)
+        for begun in [*self._begun]:
+            self._hand_on(begun, begun.begun)
 
 
 def read_head(fields: bytes) -> Head | None:
@@ -411,7 +441,7 @@ def tag_of(key: bytes, text: str, media_type: str) -> str:
     return f'W/"{said.hexdigest()}"'
 
 
-def _decoded(field: bytes) -> str | None:
+def decoded(field: bytes) -> str | None:
     """The value of the only field of a form; None if there are more, or one is escaped wrongly.
 
     The decoder of quoted-printable is in C and does the same, once the signs are exchanged.

@@ -29,8 +29,9 @@ from pathlib import Path
 from cnrs_graph import desk
 from cnrs_graph.desk import NUMBER, SLIP, SLIP_BYTES
 from cnrs_graph.journal import ANSWERED, Entry
-from cnrs_graph.likeness import OrderCondition, blotted
-from cnrs_graph.workers import Pool
+from cnrs_graph.likeness import blotted
+from cnrs_graph.streaming import QUICK_SECONDS, Lesson
+from cnrs_graph.workers import Pool, cpu_seconds
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,8 +40,8 @@ Hall = Callable[["Caller", bytes], None]
 
 _SPARE = 1
 _LOOK_EVERY_SECONDS = 0.02
-#: What a query may take at a desk, of a processor and by the clock.
-_QUICK_SECONDS, _LONGEST_SECONDS = 0.02, 0.1
+#: What a query may take at a desk by the clock; of a processor it may take less.
+_LONGEST_SECONDS = 0.1
 _FORGOTTEN_SECONDS = 60.0
 _MOST_LESSONS = 512
 _STOP_SECONDS = 0.1
@@ -48,8 +49,6 @@ _RESUME_SECONDS = 0.5
 _SENDING_SECONDS = 60.0
 _AT_ONCE = 64
 _MOST_MESSAGES = 64
-#: Answers up to this size are taught whole, where computing them takes long.
-_SMALL_ANSWER_BYTES = 1 << 15
 _COMPLAINT_BYTES = 1 << 14
 
 
@@ -69,56 +68,6 @@ class Caller:
         self.desk: _Desk | None = None
         #: What a desk had no room to send.
         self.rest = bytearray()
-
-
-class Lesson:
-    """What can be learnt from a query that was answered in the hall."""
-
-    __slots__ = (
-        "_answer",
-        "accept",
-        "fields",
-        "form",
-        "is_repeatable",
-        "media_type",
-        "order",
-        "seconds",
-        "text",
-    )
-
-    def __init__(
-        self,
-        text: str,
-        form: str,
-        order: tuple[OrderCondition, ...],
-        *,
-        is_repeatable: bool,
-        accept: str | None,
-        media_type: str,
-        fields: bytes,
-    ) -> None:
-        self.text = text
-        self.form = form
-        self.order = order
-        self.is_repeatable = is_repeatable
-        self.accept = accept
-        self.media_type = media_type
-        self.fields = fields
-        #: How long the answer was computed.
-        self.seconds = 0.0
-        self._answer: bytearray | None = bytearray() if is_repeatable else None
-
-    def hear(self, chunk: bytes) -> None:
-        """Note a piece of the answer, as long as it is small."""
-        if self._answer is not None:
-            self._answer += chunk
-            if len(self._answer) > _SMALL_ANSWER_BYTES:
-                self._answer = None
-
-    @property
-    def answer(self) -> bytes | None:
-        """The whole answer, where computing it took long and it is small."""
-        return bytes(self._answer) if self._answer is not None and self.seconds > _QUICK_SECONDS else None
 
 
 class Desks:
@@ -207,7 +156,7 @@ class Desks:
         shape, now = blotted(lesson.text), time.monotonic()
         reading = desk.READING + json.dumps((shape, lesson.form, lesson.order, lesson.is_repeatable)).encode()
         is_answered = entry.outcome == ANSWERED and entry.status == OK
-        if not is_answered or lesson.seconds > _QUICK_SECONDS:
+        if not is_answered or lesson.seconds > QUICK_SECONDS:
             self._slow[shape] = now + _FORGOTTEN_SECONDS
             if len(self._slow) > _MOST_LESSONS:
                 self._slow.popitem(last=False)
@@ -453,13 +402,16 @@ class _Desk:
 
     def request(self) -> tuple[int, bytes]:
         """The number of the connection whose request it answers, 0 for none, and the request."""
-        number, _, length = SLIP.unpack_from(self._slip)
+        number, _, _, length = SLIP.unpack_from(self._slip)
         return number, self._slip[SLIP.size : SLIP.size + length]
 
     def takes_long(self, now_ns: int) -> bool:
-        """Whether it answers a request that is no quick one."""
-        number, started_ns, _ = SLIP.unpack_from(self._slip)
-        return bool(number and now_ns - started_ns > _QUICK_SECONDS * 1e9)
+        """Whether it answers a request that is no quick one; a busy machine does not make it one at once."""
+        number, started_ns, before_ns, _ = SLIP.unpack_from(self._slip)
+        seconds = (now_ns - started_ns) / 1e9 if number else 0.0
+        if seconds <= QUICK_SECONDS or seconds > _LONGEST_SECONDS:
+            return bool(seconds > _LONGEST_SECONDS)
+        return bool(cpu_seconds(self.process_id) - before_ns / 1e9 > QUICK_SECONDS)
 
     def is_stopped_computing(self) -> bool:
         """Stop it, and see whether it still computes: then it stays stopped, and has sent nothing."""
@@ -469,7 +421,7 @@ class _Desk:
             until = time.monotonic() + _STOP_SECONDS
             while not _is_stopped(self.process_id) and time.monotonic() < until:
                 time.sleep(0)
-            if SLIP.unpack_from(self._slip) == before:
+            if before == SLIP.unpack_from(self._slip):
                 return True
             os.kill(self.process_id, signal.SIGCONT)
         return False

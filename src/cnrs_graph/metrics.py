@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from cnrs_graph.desks import Desks
 from cnrs_graph.journal import Entry
 from cnrs_graph.lanes import Lane
 from cnrs_graph.workers import Pool
@@ -31,10 +31,24 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
+class Front(Protocol):
+    """What counts the desks (`desks`)."""
+
+    @property
+    def working(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def taken(self) -> int:
+        """How many were ended because a query took long."""
+        ...
+
+
 class Metrics:
     """The numbers of one server."""
 
-    def __init__(self, pool: Pool, desks: Desks | None = None, *, statements: int) -> None:
+    def __init__(self, pool: Pool, desks: Front | None = None, *, statements: int) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "cnrs_graph_requests",
@@ -71,7 +85,7 @@ class Metrics:
 class _PoolNumbers(Collector):
     """What the pool says when it is asked."""
 
-    def __init__(self, pool: Pool, desks: Desks | None, statements: int) -> None:
+    def __init__(self, pool: Pool, desks: Front | None, statements: int) -> None:
         self._pool = pool
         self._desks = desks
         self._statements = statements

@@ -22,7 +22,7 @@ from cnrs_graph import __version__, graph_store
 from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
 from cnrs_graph.desk import tag_of
-from cnrs_graph.desks import Desks, Lesson, are_possible
+from cnrs_graph.desks import Desks, are_possible
 from cnrs_graph.errors import (
     CallerLeftError,
     CnrsGraphError,
@@ -64,7 +64,7 @@ from cnrs_graph.site import (
     site_of,
 )
 from cnrs_graph.sparql import QueryFacts, order_of, refuse_reaching_out
-from cnrs_graph.streaming import HEAD, AnswerResponse, disconnected
+from cnrs_graph.streaming import HEAD, AnswerResponse, Lesson, disconnected
 from cnrs_graph.workers import Pool, RunningAnswer
 
 _T = TypeVar("_T")

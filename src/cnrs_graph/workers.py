@@ -486,6 +486,14 @@ class RunningAnswer:
             self._pool.give_up(self._worker, self._ticket)
 
 
+def cpu_seconds(process_id: int) -> float:
+    """The time that a process has computed since it was forked; the system's clock where that is not told."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "linux":
+            return time.clock_gettime((~process_id << 3) | _CPU_CLOCK)
+    return time.monotonic()
+
+
 class _Worker:
     """The parent's end of a worker: its channel, its number, and what it printed before it died."""
 
@@ -542,10 +550,7 @@ class _Worker:
 
     def cpu_seconds(self) -> float:
         """The time it has computed since it was forked; the system's clock where that is not told."""
-        with contextlib.suppress(OSError):
-            if not self.is_buried and sys.platform == "linux":
-                return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
-        return time.monotonic()
+        return time.monotonic() if self.is_buried else cpu_seconds(self.pid)
 
     def complaint(self) -> str:
         """What it printed."""
