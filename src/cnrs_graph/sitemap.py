@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import zlib
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ class Sitemaps:
     def __init__(self, documents: Documents, *, part: int = PART) -> None:
         self._documents = documents
         self._part = part
+        self._making = threading.Lock()
         stored = documents.publication.stored
         self._kept: Kept[int, bytes] = Kept(_KEPT, _SECONDS if stored is None or stored.changes else None)
 
@@ -74,7 +76,9 @@ class Sitemaps:
 
     def _urls(self, number: int) -> bytes:
         """One sitemap, counted from 0: of what is at hand first, then of what the store knows."""
-        kept = self._kept.made(number, lambda: zlib.compress(self._made(number)))
+        # One at a time: of a large store a part takes long, and who asks next wants the same.
+        with self._making:
+            kept = self._kept.made(number, lambda: zlib.compress(self._made(number)))
         return zlib.decompress(kept)
 
     def _made(self, number: int) -> bytes:
