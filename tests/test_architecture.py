@@ -8,15 +8,26 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
-    {"errors", "progress", "words", "zygote"},
-    {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
-    {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
+    {"errors", "progress", "words", "finding_words", "watching", "zygote"},
+    {"terms", "formats", "addresses", "sparql_words", "journal", "inputs"},
+    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "excerpts", "examples"},
+    {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading", "imports"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
-    {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
-    {"census"},
-    {"disk", "remote"},
-    {"publication"},
+    {
+        "config",
+        "lookup",
+        "pages",
+        "choices",
+        "metrics",
+        "streaming",
+        "outcome",
+        "baseline",
+        "hints",
+        "explanations",
+    },
+    {"census", "report_text"},
+    {"disk", "remote", "ci_reports", "report_page"},
+    {"publication", "reports"},
     {"thing_page", "list_pages", "term_pages", "result_page", "query_page", "completion"},
     {"documents"},
     {"query_api"},
@@ -36,7 +47,7 @@ ROOMS = {
     "uvicorn": {"cli", "web"},
     "argparse": {"cli"},
     "jinja2": {"pages"},
-    "tomllib": {"config"},
+    "tomllib": {"config", "examples"},
     "owlrl": set(),
 }
 OUTSIDE = {"__init__", "__main__"}

@@ -22,51 +22,115 @@ PART_LISTS = ("and", "or", "xone")
 #: What a shape may say in the SHACL namespace and the engine does not carry out.
 NOT_CARRIED_OUT = frozenset(("target", "rule", "expression", "js", "values"))
 
+#: What has an effect only beside another parameter of the same shape.
+_COMPANIONS: Mapping[str, tuple[str, ...]] = {
+    "flags": ("pattern",),
+    "ignoredProperties": ("closed",),
+    "qualifiedMinCount": ("qualifiedValueShape",),
+    "qualifiedMaxCount": ("qualifiedValueShape",),
+    "qualifiedValueShapesDisjoint": ("qualifiedValueShape",),
+    "qualifiedValueShape": ("qualifiedMinCount", "qualifiedMaxCount"),
+}
+
 _LISTS = frozenset((*PART_LISTS, "in", "languageIn", "ignoredProperties"))
 _NODES = frozenset((*PARTS, *TARGETS, "severity", "class", "datatype", "nodeKind")) - {"targetNode"}
 
-#: Our own words for Core constraints without message: the engine's are in English and their order varies.
-_WORDING: Mapping[str, tuple[str, str, str]] = {
-    "And": ("and", "does not conform to all of the shapes", "ne respecte pas toutes les formes"),
-    "Class": ("class", "is not a {}", "n'est pas un {}"),
-    "Closed": ("closed", "is not allowed here", "n'est pas admis ici"),
-    "Datatype": ("datatype", "is not a valid {}", "n'est pas un {} valide"),
-    "Disjoint": ("disjoint", "must differ from the values of {}", "doit différer des valeurs de {}"),
-    "Equals": ("equals", "must be the same as the values of {}", "doit être identique aux valeurs de {}"),
-    "HasValue": ("hasValue", "lacks the value {}", "n'a pas la valeur {}"),
-    "In": ("in", "is not one of {}", "n'est pas dans la liste {}"),
-    "LanguageIn": ("languageIn", "its language is not one of {}", "sa langue n'est pas dans la liste {}"),
-    "LessThan": ("lessThan", "is not less than {}", "n'est pas inférieur à {}"),
-    "LessThanOrEquals": ("lessThanOrEquals", "is more than {}", "est supérieur à {}"),
-    "MaxCount": ("maxCount", "allows at most {}", "admet au plus {}"),
-    "MaxExclusive": ("maxExclusive", "is not less than {}", "n'est pas inférieur à {}"),
-    "MaxInclusive": ("maxInclusive", "is more than {}", "est supérieur à {}"),
-    "MaxLength": ("maxLength", "is longer than {} characters", "a plus de {} caractères"),
-    "MinCount": ("minCount", "needs at least {}", "demande au moins {}"),
-    "MinExclusive": ("minExclusive", "is not more than {}", "n'est pas supérieur à {}"),
-    "MinInclusive": ("minInclusive", "is less than {}", "est inférieur à {}"),
-    "MinLength": ("minLength", "is shorter than {} characters", "a moins de {} caractères"),
-    "Node": ("node", "does not conform to {}", "ne respecte pas {}"),
-    "NodeKind": ("nodeKind", "is not a {}", "n'est pas un {}"),
-    "Not": ("not", "must not conform to {}", "ne doit pas respecter {}"),
-    "Or": ("or", "conforms to none of the shapes", "ne respecte aucune des formes"),
-    "Pattern": ("pattern", "does not match the pattern {}", "ne correspond pas au motif {}"),
+#: Our own words for Core constraints without message, in English, French and Spanish: the engine's are in
+#: English and their order varies.
+_WORDING: Mapping[str, tuple[str, str, str, str]] = {
+    "And": (
+        "and",
+        "does not conform to all of the shapes",
+        "ne respecte pas toutes les formes",
+        "no cumple todas las formas",
+    ),
+    "Class": ("class", "is not a {}", "n'est pas un {}", "no es un {}"),
+    "Closed": ("closed", "is not allowed here", "n'est pas admis ici", "no se admite aquí"),
+    "Datatype": ("datatype", "is not a valid {}", "n'est pas un {} valide", "no es un {} válido"),
+    "Disjoint": (
+        "disjoint",
+        "must differ from the values of {}",
+        "doit différer des valeurs de {}",
+        "debe diferir de los valores de {}",
+    ),
+    "Equals": (
+        "equals",
+        "must be the same as the values of {}",
+        "doit être identique aux valeurs de {}",
+        "debe ser igual a los valores de {}",
+    ),
+    "HasValue": ("hasValue", "lacks the value {}", "n'a pas la valeur {}", "no tiene el valor {}"),
+    "In": ("in", "is not one of {}", "n'est pas dans la liste {}", "no está en la lista {}"),
+    "LanguageIn": (
+        "languageIn",
+        "its language is not one of {}",
+        "sa langue n'est pas dans la liste {}",
+        "su idioma no está en la lista {}",
+    ),
+    "LessThan": ("lessThan", "is not less than {}", "n'est pas inférieur à {}", "no es menor que {}"),
+    "LessThanOrEquals": ("lessThanOrEquals", "is more than {}", "est supérieur à {}", "es mayor que {}"),
+    "MaxCount": ("maxCount", "allows at most {}", "admet au plus {}", "admite como máximo {}"),
+    "MaxExclusive": ("maxExclusive", "is not less than {}", "n'est pas inférieur à {}", "no es menor que {}"),
+    "MaxInclusive": ("maxInclusive", "is more than {}", "est supérieur à {}", "es mayor que {}"),
+    "MaxLength": (
+        "maxLength",
+        "is longer than {} characters",
+        "a plus de {} caractères",
+        "tiene más de {} caracteres",
+    ),
+    "MinCount": ("minCount", "needs at least {}", "demande au moins {}", "requiere al menos {}"),
+    "MinExclusive": ("minExclusive", "is not more than {}", "n'est pas supérieur à {}", "no es mayor que {}"),
+    "MinInclusive": ("minInclusive", "is less than {}", "est inférieur à {}", "es menor que {}"),
+    "MinLength": (
+        "minLength",
+        "is shorter than {} characters",
+        "a moins de {} caractères",
+        "tiene menos de {} caracteres",
+    ),
+    "Node": ("node", "does not conform to {}", "ne respecte pas {}", "no cumple {}"),
+    "NodeKind": ("nodeKind", "is not a {}", "n'est pas un {}", "no es un {}"),
+    "Not": ("not", "must not conform to {}", "ne doit pas respecter {}", "no debe cumplir {}"),
+    "Or": (
+        "or",
+        "conforms to none of the shapes",
+        "ne respecte aucune des formes",
+        "no cumple ninguna de las formas",
+    ),
+    "Pattern": (
+        "pattern",
+        "does not match the pattern {}",
+        "ne correspond pas au motif {}",
+        "no corresponde al patrón {}",
+    ),
     "QualifiedMaxCount": (
         "qualifiedMaxCount",
         "allows at most {} of the given kind",
         "admet au plus {} du genre demandé",
+        "admite como máximo {} del tipo pedido",
     ),
     "QualifiedMinCount": (
         "qualifiedMinCount",
         "needs at least {} of the given kind",
         "demande au moins {} du genre demandé",
+        "requiere al menos {} del tipo pedido",
     ),
-    "SPARQL": ("sparql", "breaks the rule of this shape", "enfreint la règle de cette forme"),
-    "UniqueLang": ("uniqueLang", "has several values in one language", "a plusieurs valeurs dans une langue"),
+    "SPARQL": (
+        "sparql",
+        "breaks the rule of this shape",
+        "enfreint la règle de cette forme",
+        "incumple la regla de esta forma",
+    ),
+    "UniqueLang": (
+        "uniqueLang",
+        "has several values in one language",
+        "a plusieurs valeurs dans une langue",
+        "tiene varios valores en un idioma",
+    ),
     "Xone": (
         "xone",
         "does not conform to exactly one of the shapes",
         "ne respecte pas exactement une des formes",
+        "no cumple exactamente una de las formas",
     ),
 }
 
@@ -180,14 +244,15 @@ def values_of(graph: Any, shape: Any, parameter: str) -> str:
 def default_messages(
     graph: Any, shape: Any, component: str, path: str, value: str | None
 ) -> Mapping[str, str]:
-    """What to say, in English and French, of a constraint whose shape has no message."""
+    """What to say, in each of our languages, of a constraint whose shape has no message."""
     words = _WORDING.get(component.removesuffix("ConstraintComponent"), _WORDING["SPARQL"])
-    parameter, english, french = words
+    parameter, english, french, spanish = words
     asked = values_of(graph, shape, parameter)
     about = " ".join(part for part in (path, value) if part) if path else ""
     return {
         "en": f"{about or 'this node'} {english.format(asked)}",
         "fr": f"{about or 'ce nœud'} {french.format(asked)}",
+        "es": f"{about or 'este nodo'} {spanish.format(asked)}",
     }
 
 
@@ -368,8 +433,10 @@ def without_effect(graph: Any) -> Iterator[str]:
             reasons.append(f"sh:{name} is beyond SHACL Core and SHACL-SPARQL, so it is ignored")
         if name == "severity" and (None, iri(f"{_SH}sparql"), subject) in graph:
             reasons.append("sh:severity on a SPARQL constraint is ignored; write it on the shape")
-        if str(predicate) == f"{_OWL}imports" and (value, None, None) not in graph:
-            reasons.append(f"owl:imports {shown(value)} is not followed; name that file among the shapes")
+        companions = _COMPANIONS.get(name, ()) if subject in used else ()
+        if companions and not any((subject, iri(f"{_SH}{each}"), None) in graph for each in companions):
+            beside = " or ".join(f"sh:{each}" for each in companions)
+            reasons.append(f"sh:{name} says nothing without {beside} beside it, so it is ignored")
         yield from (f"{_owner(graph, subject)}: {reason}" for reason in reasons)
     for node in sorted(used - set(graph.objects(None, iri(f"{_SH}parameter"))), key=str):
         if not any(targets_of(graph, node)) and not shapes_above(graph, node):
@@ -395,12 +462,13 @@ def _owner(graph: Any, node: Any) -> str:
 
 def _unknown_terms(predicate: Any, value: Any) -> Iterator[str]:
     defined = _shacl_terms()
-    for term in (predicate, value) if str(predicate) == f"{_RDF}type" else (predicate,):
+    for term in (predicate, value) if is_iri(value) else (predicate,):
         name = str(term).removeprefix(_SH)
         if name != str(term) and name not in defined:
             near = difflib.get_close_matches(name, defined, n=1)
             hint = f"; did you mean sh:{near[0]}?" if near else ""
-            yield f"SHACL defines no sh:{name}, so it is ignored{hint}"
+            effect = "it is ignored" if term is predicate else "nothing fits it"
+            yield f"SHACL defines no sh:{name}, so {effect}{hint}"
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyoxigraph as ox
 
@@ -70,6 +70,13 @@ class Severity(IntEnum):
     VIOLATION = 3
 
 
+class Hint(NamedTuple):
+    """What was written, and what was probably meant."""
+
+    written: str
+    meant: str
+
+
 @dataclass(frozen=True)
 class Result:
     """One finding: which node breaks which rule, where that is written, and what to do about it.
@@ -87,6 +94,10 @@ class Result:
     rule: str
     place: Place | None
     label: str
+    #: The IRI of the constraint component that found it.
+    component: str = ""
+    #: A name in the data that is known nowhere, and the known one that was probably meant.
+    hint: Hint | None = None
 
     def message(self, language: str = "en") -> str:
         """The message in a language, else in English, else without language, else in any."""
@@ -156,6 +167,8 @@ class Explanation:
     notes: Mapping[str, str]
     sources: tuple[str, ...]
     turtle: str
+    #: The numbers of the sentences in the sources.
+    sentences: tuple[str, ...] = ()
 
 
 def load_shapes(shapes: Dataset) -> Shapes:
@@ -236,6 +249,13 @@ def _explained(graph: Any, node: Any) -> Explanation:
         notes=texts_of(graph, [node], (f"{_SKOS}note",)),
         sources=tuple(sorted(str(item) for item in graph.objects(node, iri(f"{_DCTERMS}source")))),
         turtle=turtle_of(graph, parts),
+        sentences=tuple(
+            sorted(
+                str(value)
+                for predicate, value in graph.predicate_objects(node)
+                if local_name(str(predicate)) == "sourceSentence"
+            )
+        ),
     )
 
 
@@ -346,6 +366,7 @@ def _result(finding: _Finding, messages: Mapping[str, str], place: Place | None,
         finding.rule,
         place,
         label,
+        finding.component,
     )
 
 
