@@ -12,7 +12,7 @@ import pyoxigraph as ox
 
 from cnrs_graph.terms import PREFIXES, compact, local_name
 
-_SH, _RDF, _RDFS, _OWL = (PREFIXES[name] for name in ("sh", "rdf", "rdfs", "owl"))
+_SH, _RDF, _RDFS, _OWL, _XSD = (PREFIXES[name] for name in ("sh", "rdf", "rdfs", "owl", "xsd"))
 _DCTERMS = PREFIXES["dcterms"]
 #: What makes a shape look at nodes.
 TARGETS = ("targetClass", "targetNode", "targetSubjectsOf", "targetObjectsOf", "target")
@@ -22,16 +22,8 @@ PART_LISTS = ("and", "or", "xone")
 #: What a shape may say in the SHACL namespace and the engine does not carry out.
 NOT_CARRIED_OUT = frozenset(("target", "rule", "expression", "js", "values"))
 
-#: What has an effect only beside another parameter of the same shape.
-_COMPANIONS: Mapping[str, tuple[str, ...]] = {
-    "flags": ("pattern",),
-    "ignoredProperties": ("closed",),
-    "qualifiedMinCount": ("qualifiedValueShape",),
-    "qualifiedMaxCount": ("qualifiedValueShape",),
-    "qualifiedValueShapesDisjoint": ("qualifiedValueShape",),
-    "qualifiedValueShape": ("qualifiedMinCount", "qualifiedMaxCount"),
-}
-
+#: Parameters that count when their value is true, written so.
+BOOLEANS = frozenset(("closed", "deactivated", "uniqueLang", "qualifiedValueShapesDisjoint"))
 _LISTS = frozenset((*PART_LISTS, "in", "languageIn", "ignoredProperties"))
 _NODES = frozenset((*PARTS, *TARGETS, "severity", "class", "datatype", "nodeKind")) - {"targetNode"}
 
@@ -256,6 +248,20 @@ def default_messages(
     }
 
 
+def imported_prefixes(graph: Any) -> list[tuple[Any, Any, Any]]:
+    """The prefix declarations that queries may use because what they name imports what declares them.
+
+    Source: SHACL, section 5.2.1: the prefixes of a query are those at sh:prefixes/owl:imports*/sh:declare.
+    """
+    declare, imports = iri(f"{_SH}declare"), iri(f"{_OWL}imports")
+    return [
+        (named, declare, declaration)
+        for named in set(graph.objects(None, iri(f"{_SH}prefixes")))
+        for imported in graph.transitive_objects(named, imports)
+        for declaration in graph.objects(imported, declare)
+    ]
+
+
 def shown(node: Any) -> str:
     """A node for people: an IRI shortened, a text in quotes, a number bare."""
     if is_iri(node):
@@ -361,6 +367,10 @@ def _value_mistakes(graph: Any, node: Any) -> Iterator[str]:
         name = str(predicate).removeprefix(_SH)
         if name in _LISTS and not _is_list(graph, value):
             yield f"the value of sh:{name} must be a list, written ( … )"
+        if name in PART_LISTS and value == iri(f"{_RDF}nil"):
+            yield f"the list of sh:{name} is empty; it needs at least one shape"
+        if name in BOOLEANS and str(getattr(value, "datatype", "")) != f"{_XSD}boolean":
+            yield f"the value of sh:{name} must be true or false, not {shown(value)}"
         if name in _NODES and is_literal(value):
             yield f"the value of sh:{name} must be an IRI or a node, not the text {shown(value)}"
         if name == "message" and not is_literal(value):
@@ -369,25 +379,24 @@ def _value_mistakes(graph: Any, node: Any) -> Iterator[str]:
 
 def _path_mistakes(graph: Any, path: Any) -> Iterator[str]:
     """What is wrong with a property path. Source: SHACL, section 2.3.1."""
-    waiting, seen = [path], set()
+    waiting: list[tuple[Any, tuple[Any, ...]]] = [(path, ())]
     while waiting:
-        current = waiting.pop()
+        current, above = waiting.pop()
         if is_iri(current) and current != iri(f"{_RDF}nil"):
             continue
         if is_literal(current):
             yield f"a path is made of properties, not of the text {shown(current)}"
             continue
-        if current in seen:
+        if current in above:
             yield "the path leads back to itself"
             return
-        seen.add(current)
         parts = _path_parts(graph, current)
         if not parts:
             yield (
                 "this is no property path; write a property, a list of two or more, or one of "
                 "sh:inversePath, sh:alternativePath, sh:zeroOrMorePath, sh:oneOrMorePath, sh:zeroOrOnePath"
             )
-        waiting += parts
+        waiting += [(part, (*above, current)) for part in parts]
 
 
 def _path_parts(graph: Any, path: Any) -> list[Any]:
@@ -433,10 +442,16 @@ def without_effect(graph: Any) -> Iterator[str]:
             reasons.append(f"sh:{name} is beyond SHACL Core and SHACL-SPARQL, so it is ignored")
         if name == "severity" and (None, iri(f"{_SH}sparql"), subject) in graph:
             reasons.append("sh:severity on a SPARQL constraint is ignored; write it on the shape")
-        companions = _COMPANIONS.get(name, ()) if subject in used else ()
-        if companions and not any((subject, iri(f"{_SH}{each}"), None) in graph for each in companions):
-            beside = " or ".join(f"sh:{each}" for each in companions)
-            reasons.append(f"sh:{name} says nothing without {beside} beside it, so it is ignored")
+        if name in BOOLEANS and str(value) == "1":
+            reasons.append(f'sh:{name} has the value "1" and not true, so it is ignored')
+        if (
+            name.startswith("qualified")
+            and subject in used
+            and (subject, iri(f"{_SH}path"), None) not in graph
+        ):
+            reasons.append(f"sh:{name} counts values of a path, and this shape has none, so it is ignored")
+        if name == "flags" and subject in used and (subject, iri(f"{_SH}pattern"), None) not in graph:
+            reasons.append("sh:flags says nothing without sh:pattern beside it, so it is ignored")
         yield from (f"{_owner(graph, subject)}: {reason}" for reason in reasons)
     for node in sorted(used - set(graph.objects(None, iri(f"{_SH}parameter"))), key=str):
         if not any(targets_of(graph, node)) and not shapes_above(graph, node):

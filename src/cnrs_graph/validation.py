@@ -27,6 +27,7 @@ from cnrs_graph.shapes import (
     default_messages,
     first_steps,
     first_value,
+    imported_prefixes,
     iri,
     is_blank,
     is_iri,
@@ -177,6 +178,8 @@ def load_shapes(shapes: Dataset) -> Shapes:
     Raises: ShapesError naming the shape that cannot be used, and why.
     """
     graph = graph_of(shapes.quads)
+    for triple in imported_prefixes(graph):
+        graph.add(triple)
     _check(shapes, graph)
     return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))))
 
@@ -308,12 +311,13 @@ def _report(
     places = _places(said, findings)
     spoken_of = {ox.NamedNode(found) for finding in findings for found in _iris(finding.messages)}
     names = _names(everything, {finding.focus for finding in findings} | spoken_of)
-    told = {}
+    told = []
     for finding in findings:
         label = in_language(names.get(finding.focus, {}), language) or _unnamed(said.base, finding.focus)
         result = _result(finding, _named(finding.messages, names), places(finding), label)
-        told[(*_key(result), finding.component)] = (result, finding.node)
-    ordered = [told[key] for key in sorted(told)]
+        told.append(((*_key(result), finding.component), result, finding.node))
+    # The report holds each result, as the standard asks; people are told of the same thing once.
+    ordered = [(result, node) for _, result, node in sorted(told, key=lambda each: each[0])]
     return Report(
         tuple({_key(result): result for result, _ in ordered}.values()),
         _report_graph(engine_report, [(result.messages, node) for result, node in ordered], shapes),
