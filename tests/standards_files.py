@@ -1,4 +1,4 @@
-"""Where the standards' own files are: in a folder given, else where `make test` puts them; never in the project."""
+"""Where the standards' own files are: a folder given, else where `make test` puts them."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The standard's own test suite: for each case the report the standard asks for, or an excuse with its reason."""
+"""The standard's own test suite: for each case the report it asks for, or an excuse with its reason."""
 
 import tomllib
 from collections import Counter
@@ -59,7 +59,7 @@ def read(path):
 
 
 def told(graph, report, *, messages):
-    """What a report says, as the standard lays it down: paths by what they are, blank nodes without their names."""
+    """What a report says, as the standard lays it down: paths as texts, blank nodes without their names."""
     results = Counter(
         (
             *(plain(graph.value(result, predicate)) for predicate in TOLD),

@@ -373,7 +373,7 @@ WITHOUT_EFFECT = {
     "a truth in a number": ("sh:closed '1'^^xsd:boolean", 'sh:closed has the value "1" and not true'),
     "a number of values of nothing": (
         "sh:qualifiedMinCount 5",
-        "sh:qualifiedMinCount counts values of a path",
+        "sh:qualifiedMinCount says nothing without sh:path",
     ),
     "flags without a pattern": (
         "sh:property s:P . s:P sh:path :p ; sh:flags 'i'",

@@ -22,6 +22,13 @@ PART_LISTS = ("and", "or", "xone")
 #: What a shape may say in the SHACL namespace and the engine does not carry out.
 NOT_CARRIED_OUT = frozenset(("target", "rule", "expression", "js", "values"))
 
+#: What says something only beside another parameter.
+_NEEDS_BESIDE: Mapping[str, str] = {
+    "flags": "pattern",
+    "qualifiedMinCount": "path",
+    "qualifiedMaxCount": "path",
+    "qualifiedValueShapesDisjoint": "path",
+}
 #: Parameters that count when their value is true, written so.
 BOOLEANS = frozenset(("closed", "deactivated", "uniqueLang", "qualifiedValueShapesDisjoint"))
 _LISTS = frozenset((*PART_LISTS, "in", "languageIn", "ignoredProperties"))
@@ -436,22 +443,7 @@ def without_effect(graph: Any) -> Iterator[str]:
     """Name what stands in the shapes and does nothing."""
     used = set(shape_nodes(graph))
     for subject, predicate, value in sorted(graph):
-        reasons = list(_unknown_terms(predicate, value))
-        name = str(predicate).removeprefix(_SH)
-        if name in NOT_CARRIED_OUT and subject in used:
-            reasons.append(f"sh:{name} is beyond SHACL Core and SHACL-SPARQL, so it is ignored")
-        if name == "severity" and (None, iri(f"{_SH}sparql"), subject) in graph:
-            reasons.append("sh:severity on a SPARQL constraint is ignored; write it on the shape")
-        if name in BOOLEANS and str(value) == "1":
-            reasons.append(f'sh:{name} has the value "1" and not true, so it is ignored')
-        if (
-            name.startswith("qualified")
-            and subject in used
-            and (subject, iri(f"{_SH}path"), None) not in graph
-        ):
-            reasons.append(f"sh:{name} counts values of a path, and this shape has none, so it is ignored")
-        if name == "flags" and subject in used and (subject, iri(f"{_SH}pattern"), None) not in graph:
-            reasons.append("sh:flags says nothing without sh:pattern beside it, so it is ignored")
+        reasons = [*_unknown_terms(predicate, value), *_idle(graph, subject, predicate, value, used)]
         yield from (f"{_owner(graph, subject)}: {reason}" for reason in reasons)
     for node in sorted(used - set(graph.objects(None, iri(f"{_SH}parameter"))), key=str):
         if not any(targets_of(graph, node)) and not shapes_above(graph, node):
@@ -459,6 +451,22 @@ def without_effect(graph: Any) -> Iterator[str]:
     for node in sorted(used, key=str):
         if is_iri(node) and _leads_back(graph, node):
             yield f"{shown(node)}: leads back to itself, which SHACL leaves open; followed a few steps"
+
+
+def _idle(graph: Any, subject: Any, predicate: Any, value: Any, used: set[Any]) -> Iterator[str]:
+    """Why a statement with a term that SHACL defines has no effect where it stands."""
+    name = str(predicate).removeprefix(_SH)
+    beside = {local_name(str(each)) for each in graph.predicates(subject)} if name in _NEEDS_BESIDE else set()
+    if name == "severity" and (None, iri(f"{_SH}sparql"), subject) in graph:
+        yield "sh:severity on a SPARQL constraint is ignored; write it on the shape"
+    if name in BOOLEANS and str(value) == "1":
+        yield f'sh:{name} has the value "1" and not true, so it is ignored'
+    if subject not in used:
+        return
+    if name in NOT_CARRIED_OUT:
+        yield f"sh:{name} is beyond SHACL Core and SHACL-SPARQL, so it is ignored"
+    if name in _NEEDS_BESIDE and _NEEDS_BESIDE[name] not in beside:
+        yield f"sh:{name} says nothing without sh:{_NEEDS_BESIDE[name]} beside it, so it is ignored"
 
 
 def _leads_back(graph: Any, shape: Any) -> bool:
