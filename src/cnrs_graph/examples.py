@@ -38,8 +38,8 @@ class Example:
 def read_examples(shapes: Iterable[Path]) -> dict[str, Example]:
     """The examples beside shapes, by rule: in the folder of the shapes, or that of their file.
 
-    An entry `[RULE]` names the file of the case (`case`, seen from the folder) and how to mend it (`mend`):
-    pairs of a text that stands in the file once and the text that takes its place.
+    An entry `[RULE]` names the file of the case (`case`, seen from the folder) and the same case mended: a
+    file (`mended`), or `mend`, pairs of a text that stands in the case once and the text that takes its place.
     Raises: ConfigError for an entry that cannot be used; SourceError for a file that cannot be read.
     """
     found: dict[str, Example] = {}
@@ -61,10 +61,14 @@ def _entries(table: Path) -> Iterator[tuple[str, Any]]:
 def _example(table: Path, rule: str, entry: Any) -> Example:
     try:
         path = table.parent / entry["case"]
+        broken = content_of(path).decode("utf-8")
+        if "mended" in entry:
+            return Example(rule, path, broken, content_of(table.parent / entry["mended"]).decode("utf-8"))
         pairs: Sequence[tuple[str, str]] = [(old, new) for old, new in entry["mend"]]
     except (TypeError, KeyError, ValueError) as error:
-        raise ConfigError(f'{table}: [{rule}] needs case = "FILE" and mend = [["old", "new"], …]') from error
-    broken = content_of(path).decode("utf-8")
+        raise ConfigError(
+            f'{table}: [{rule}] needs case = "FILE", and mended = "FILE" or mend = [["old", "new"], …]'
+        ) from error
     mended = broken
     for old, new in pairs:
         if mended.count(old) != 1:
