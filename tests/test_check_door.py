@@ -56,7 +56,8 @@ def test_a_form_with_data_and_shapes_is_validated(client):
 
 def test_a_file_is_held_against_the_published_rules(client):
     term = (
-        "@prefix : <https://w3id.org/cnrs-graph/ontology#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .\n"
+        "@prefix : <https://w3id.org/cnrs-graph/ontology#> . "
+        "@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .\n"
         "<https://w3id.org/cnrs-graph/id/term/x/1> a :Term ;\n"
         ' :startDate "2020-01-01"^^xsd:date ;\n :endDate "2019-01-01"^^xsd:date .'
     )

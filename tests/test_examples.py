@@ -17,7 +17,7 @@ RULES = {rule_of(all_shapes(), shape) for shape in shacl_run.node_shapes(all_sha
 
 def test_every_rule_has_an_example():
     assert len(EXAMPLES) > 50
-    assert RULES == EXAMPLES.keys()
+    assert EXAMPLES.keys() == RULES
 
 
 @pytest.mark.parametrize("rule", sorted(EXAMPLES))

@@ -272,3 +272,10 @@ def test_a_random_triple_that_is_edited_is_found_on_its_line(tmp_path, triples, 
 
     found = [result for result in report.results if result.value == ox.Literal("no number")]
     assert [result.place.line for result in found] == [line], text
+
+
+def test_the_mark_of_some_editors_is_passed_over(run, tmp_path, shapes):
+    path = tmp_path / "data.ttl"
+    path.write_bytes(f"\ufeff<{E}x>\r\n <{E}n> 'five' .\r\n".encode())
+
+    assert run("validate", path, "--shapes", shapes)[1].startswith(f"{path}:2:26: ")

@@ -1,8 +1,14 @@
 """What is told of findings: every format, every language, hints, excerpts, and what was accepted before."""
 
 import gzip
+import io
 import json
+import os
 import re
+import select
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ElementTree
 
 import jsonschema
@@ -12,7 +18,7 @@ import rdflib
 from rdflib.compare import isomorphic
 from standards_files import needed
 
-from cnrs_graph import cli
+from cnrs_graph import cli, progress
 from cnrs_graph.errors import Place
 from cnrs_graph.excerpts import Excerpt, Excerpts
 from cnrs_graph.finding_words import WORDS
@@ -326,3 +332,99 @@ def test_the_standard_report_holds_what_was_accepted_too(check):
 
     quads = list(ox.parse(input=out.encode(), format=ox.RdfFormat.TURTLE))
     assert sum(quad.predicate.value.endswith("#result") for quad in quads) == 2
+
+
+# On a terminal
+
+
+def on_terminal(*arguments, seconds=60, until=None, then=None, **environ):
+    """What a person sees who runs the command on a terminal; *until* a text is seen, *then* do something."""
+    ours, theirs = os.openpty()
+    ran = subprocess.Popen(
+        [sys.executable, "-m", "cnrs_graph", "validate", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, **environ},
+    )
+    os.close(theirs)
+    seen, end = b"", time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            if not select.select([ours], [], [], 0.2)[0]:
+                continue
+            try:
+                part = os.read(ours, 65536)
+            except OSError:
+                break
+            seen += part
+            if until is not None and seen.count(until.encode()) >= 1 and then is not None:
+                then()
+                then = None
+            if not part or (until is not None and seen.count(until.encode()) >= 2):
+                break
+    finally:
+        ran.terminate()
+        ran.wait()
+        os.close(ours)
+    return seen.decode()
+
+
+def test_a_person_sees_the_line_with_a_caret_in_colours(files):
+    seen = on_terminal("data.ttl", "--shapes", "shapes.ttl")
+
+    assert "\x1b[1;31mviolation\x1b[0m D1" in seen
+    assert "3 | e:a a e:Term" in seen
+    assert "    | ^" in seen
+
+
+def test_a_person_who_wants_no_colours_sees_the_line_all_the_same(files):
+    seen = on_terminal("data.ttl", "--shapes", "shapes.ttl", NO_COLOR="1")
+
+    assert "\x1b[1;31m" not in seen
+    assert "3 | e:a a e:Term" in seen
+
+
+def test_watching_validates_again_when_a_file_changes(files):
+    mended = DATA.replace("strtDate", "startDate")
+    seen = on_terminal(
+        *("data.ttl", "--shapes", "shapes.ttl", "--watch"),
+        until="watching; Ctrl+C ends it",
+        then=lambda: (files / "data.ttl").write_text(mended, encoding="utf-8"),
+    )
+
+    assert "1 violation, 1 warning" in seen
+    assert "0 violations, 1 warning" in seen
+
+
+def test_watching_goes_on_when_a_file_is_broken_for_a_while(files):
+    seen = on_terminal(
+        *("data.ttl", "--shapes", "shapes.ttl", "--watch"),
+        until="watching; Ctrl+C ends it",
+        then=lambda: (files / "data.ttl").write_text("this is no Turtle", encoding="utf-8"),
+    )
+
+    assert "data.ttl:1:1" in seen
+
+
+def test_standard_input_cannot_be_watched(run, files):
+    assert run("validate", "-", "--watch")[0] == 2
+
+
+def test_a_long_run_says_what_it_does_and_leaves_no_trace(monkeypatch):
+    monkeypatch.setattr(progress, "_STEP_SECONDS", 0.01)
+    stream = io.StringIO()
+    with progress.Steps(stream) as steps:
+        steps.say("reading")
+        time.sleep(0.1)
+
+    assert "reading … 0 s" in stream.getvalue()
+    assert stream.getvalue().endswith("\r\x1b[2K")
+
+
+def test_a_short_run_says_nothing():
+    stream = io.StringIO()
+    with progress.Steps(stream) as steps:
+        steps.say("reading")
+
+    assert stream.getvalue() == ""

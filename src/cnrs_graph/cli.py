@@ -182,7 +182,9 @@ def _report(options: argparse.Namespace, looked_at: ToValidate, shapes: Shapes) 
         gone=sorted_out.gone,
         explain=lambda rule: explain(shapes, rule)[0],
     )
-    _write(options, report_bytes(outcome, options.format, terminal=_is_seen(options)))
+    seen = _is_seen(options)
+    colours = seen and "NO_COLOR" not in os.environ
+    _write(options, report_bytes(outcome, options.format, excerpts=seen, colours=colours))
     _tell(options, summary(outcome))
     return FINDINGS if outcome.refused else 0
 
@@ -436,8 +438,8 @@ def _steps(options: argparse.Namespace) -> Steps | Unseen:
 
 
 def _is_seen(options: argparse.Namespace) -> bool:
-    """Whether results go to a terminal where colours are wanted."""
-    return options.output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    """Whether results go to a terminal."""
+    return options.output is None and sys.stdout.isatty()
 
 
 def _make_absolute(options: argparse.Namespace, name: str) -> None:

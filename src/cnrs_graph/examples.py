@@ -38,8 +38,8 @@ class Example:
 def read_examples(shapes: Iterable[Path]) -> dict[str, Example]:
     """The examples beside shapes, by rule: in the folder of the shapes, or that of their file.
 
-    An entry `[RULE]` names the file of the case (`case`, seen from the folder) and the same case mended: a
-    file (`mended`), or `mend`, pairs of a text that stands in the case once and the text that takes its place.
+    An entry `[RULE]` names the file of the case (`case`, seen from the folder) and the same case mended:
+    a file (`mended`), or `mend`, pairs of a text that stands in the case once and what takes its place.
     Raises: ConfigError for an entry that cannot be used; SourceError for a file that cannot be read.
     """
     found: dict[str, Example] = {}

@@ -38,12 +38,15 @@ def with_hints(
     results = tuple(results)
     if not results:
         return ()
-    known = _known(said, context, shapes)
     subjects = {result.focus for result in results}
+    declared: set[str] = set()
     used: dict[Any, set[str]] = {}
     for quad in said.quads:
         if quad.subject in subjects:
             used.setdefault(quad.subject, set()).update(_names(quad))
+        if quad.predicate == _TYPE and quad.object in _DECLARED and isinstance(quad.subject, ox.NamedNode):
+            declared.add(quad.subject.value)
+    known = _known(declared, context, shapes)
     unknown = {focus: sorted(names - known.keys()) for focus, names in used.items()}
     return tuple(_hinted(result, unknown.get(result.focus, []), known) for result in results)
 
@@ -73,17 +76,12 @@ def _nearest(name: str, known: Mapping[str, str]) -> str | None:
     return next((each for each in alike if each.startswith(vocabulary)), alike[0])
 
 
-def _known(said: Dataset, context: Dataset | None, shapes: Any) -> Mapping[str, str]:
-    """Every declared or expected property and class, with how it is spelt."""
-    names: set[str] = set()
-    for dataset in (said, context):
-        for quad in dataset.quads if dataset is not None else ():
-            if (
-                quad.predicate == _TYPE
-                and quad.object in _DECLARED
-                and isinstance(quad.subject, ox.NamedNode)
-            ):
-                names.add(quad.subject.value)
+def _known(names: set[str], context: Dataset | None, shapes: Any) -> Mapping[str, str]:
+    """Every declared or expected property and class, with how it is spelt; *names* are declared."""
+    names = set(names)
+    for quad in context.quads if context is not None else ():
+        if quad.predicate == _TYPE and quad.object in _DECLARED and isinstance(quad.subject, ox.NamedNode):
+            names.add(quad.subject.value)
     for name in ("path", "inversePath", "zeroOrMorePath", "oneOrMorePath", "zeroOrOnePath"):
         for path in shapes.objects(None, iri(f"{_SH}{name}")):
             names.update(str(step) for step in (path, *shapes.items(path)) if is_iri(step))

@@ -36,6 +36,7 @@ NAMED: Mapping[str, str] = {
     "rdfxml": ".rdf",
 }
 PACKED = ".gz"
+_MARK = "\ufeff".encode()
 _GZIP = b"\x1f\x8b"
 _XML = re.compile(r"\s*<(?:\?xml|!DOCTYPE|!--|rdf:RDF\b)", re.IGNORECASE)
 _NODE = r"(?:<[^>]*>|_:\S+)"
@@ -65,13 +66,14 @@ def unpacked(file: IO[bytes], path: PurePath) -> IO[bytes]:
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a file, out of their gzip.
+    """The bytes of a file, out of their gzip, without the mark that some editors put before a text.
 
     Raises: SourceError when it cannot be read, or is packed and damaged.
     """
     try:
         content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix.lower() == PACKED else content
+        content = gzip.decompress(content) if path.suffix.lower() == PACKED else content
+        return content.removeprefix(_MARK)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or f"this is no whole gzip file: {error}"
         raise SourceError(Place(path), reason) from error
@@ -90,11 +92,12 @@ def sniffed(content: bytes) -> tuple[str, bytes]:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise SourceError(Place(Path("stdin")), f"this is no whole gzip file: {error}") from error
+    content = content.removeprefix(_MARK)
     return _extension_for(content), content
 
 
 def _extension_for(content: bytes) -> str:
-    text = content.decode("utf-8", "replace").removeprefix("\ufeff")
+    text = content.decode("utf-8", "replace")
     if text.lstrip()[:1] in ("{", "[") and _is_json(text):
         return ".jsonld"
     if _XML.match(text):

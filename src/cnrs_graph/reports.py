@@ -15,14 +15,14 @@ from cnrs_graph.validation import Result
 SCHEMA = Path(__file__).parent / "schemas" / "report.schema.json"
 
 
-def report_bytes(outcome: Outcome, name: str, *, terminal: bool = False) -> bytes:
-    """Write an outcome in one of FORMATS; on a terminal, text has colours and the lines it speaks of.
+def report_bytes(outcome: Outcome, name: str, *, excerpts: bool = False, colours: bool = False) -> bytes:
+    """Write an outcome in one of FORMATS; text also with the lines it speaks of, and with colours.
 
     Graphs: turtle, ntriples and jsonld are the standard report, with what was accepted before too.
     Source: Shapes Constraint Language (SHACL), section 3.6, for these three.
     """
-    if name == "text" and terminal:
-        return text(outcome, excerpts=True, colours=True).encode()
+    if name == "text":
+        return text(outcome, excerpts=excerpts, colours=colours).encode()
     return FORMATS[name](outcome)
 
 

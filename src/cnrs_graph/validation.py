@@ -60,6 +60,8 @@ _TYPE = ox.NamedNode(f"{_RDF}type")
 _NAMES = (f"{_SKOS}prefLabel", f"{_RDFS}label", f"{_DCTERMS}title", f"{_SH}name")
 #: An IRI in the text of a message, without the punctuation of the sentence.
 _IRI = re.compile(r"https?://[^\s<>\"{}|\\^`]*[^\s<>\"{}|\\^`.,;:!?)]")
+#: A message names no more shapes than this that looked at nothing.
+_MOST_NAMED = 20
 _DESCRIPTIONS = (f"{_SKOS}definition", f"{_DCTERMS}description", f"{_SH}description", f"{_RDFS}comment")
 
 
@@ -583,10 +585,11 @@ def _near(iri: str, used: Iterable[str]) -> str | None:
 def _nothing_looked_at(shapes: Shapes, said: Dataset, counts: Mapping[Any, int]) -> str:
     if not counts:
         return "no shape looked at any node: no shape has a target"
-    missed = list(_vacuous(shapes, said, counts))
-    hints = [str(item) for item in missed if item.near] or [str(item) for item in missed[:3]]
-    more = f" (and {len(missed) - len(hints)} more)" if len(missed) > len(hints) else ""
-    return f"no shape looked at any node: {'; '.join(hints)}{more}"
+    # Those that were probably misspelt come first.
+    missed = sorted(_vacuous(shapes, said, counts), key=lambda item: item.near is None)
+    named = missed[:_MOST_NAMED]
+    more = f" (and {len(missed) - len(named)} more)" if len(missed) > len(named) else ""
+    return f"no shape looked at any node: {'; '.join(str(item) for item in named)}{more}"
 
 
 # Shapes the engine knows ----------------------------------------------------------------------------------
