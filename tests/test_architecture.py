@@ -8,9 +8,20 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
-    {"errors", "progress", "words", "finding_words", "watching", "zygote"},
-    {"terms", "formats", "addresses", "sparql_words", "journal", "inputs"},
-    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "excerpts", "examples"},
+    {"errors", "progress", "words", "finding_words", "watching", "likeness", "answering"},
+    {"terms", "formats", "addresses", "sparql_words", "journal", "desk", "inputs"},
+    {
+        "dataset",
+        "sparql",
+        "places",
+        "protocol",
+        "shapes",
+        "replies",
+        "editor",
+        "zygote",
+        "excerpts",
+        "examples",
+    },
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading", "imports"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {
@@ -25,7 +36,7 @@ FLOORS = (
         "hints",
         "explanations",
     },
-    {"census", "report_text", "checking"},
+    {"census", "report_text", "checking", "desks"},
     {"disk", "remote", "ci_reports", "report_page"},
     {"publication", "reports"},
     {"thing_page", "list_pages", "term_pages", "result_page", "query_page", "completion"},
@@ -33,7 +44,7 @@ FLOORS = (
     {"query_api"},
     {"site"},
     {"graph_store", "check_door"},
-    {"web"},
+    {"web", "hall"},
     {"cli"},
 )
 #: Foreign libraries that live in one room (rdflib and pyoxigraph are at home everywhere above `errors`).
@@ -44,7 +55,7 @@ ROOMS = {
     "fastapi": {"web"},
     "starlette": {"web", "streaming"},
     "prometheus_client": {"metrics"},
-    "uvicorn": {"cli", "web"},
+    "uvicorn": {"cli", "web", "hall"},
     "argparse": {"cli"},
     "jinja2": {"pages"},
     "tomllib": {"config", "examples"},
