@@ -14,9 +14,10 @@ from typing import IO, Any, cast
 import pyoxigraph as ox
 
 from cnrs_graph import census
-from cnrs_graph.dataset import READABLE, graph_name, parse, source_files
+from cnrs_graph.dataset import graph_name, parse, source_files
 from cnrs_graph.dumps import write_dumps
 from cnrs_graph.errors import ConfigError, Place, SourceError
+from cnrs_graph.inputs import READABLE, extension_of, unpacked
 from cnrs_graph.lookup import Counted, Fetched, Shelves, Stored, index_over
 from cnrs_graph.reasoning import entail_into
 from cnrs_graph.store import LocalStore
@@ -235,11 +236,11 @@ class _Reading:
 
     def _of(self, each: Input) -> Iterator[ox.Quad]:
         fresh = {each.graph}
-        form = READABLE[each.path.suffix.lower()]
+        form = READABLE[extension_of(each.path)]
         try:
             with each.path.open("rb") as file:
                 counted = cast("IO[bytes]", _Counting(file, self._told))
-                for quad in parse(counted, form, graph=each.graph, path=each.path):
+                for quad in parse(unpacked(counted, each.path), form, graph=each.graph, path=each.path):
                     graph = graph_name(quad)
                     if graph in self._taken:
                         continue
