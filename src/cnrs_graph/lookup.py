@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -298,6 +298,9 @@ class StoreIndex(Index):
         if key.startswith("_:") or len(self.fetched.pointing(key)) < NODE_LIMIT:
             return {}
         shelves = self.fetched.shelves
+        if shelves.merged:
+            # Counted when the store was built: at a request it would take as long as there are links.
+            return self.counted().hubs.get(key, {})
         classes = shelves.accepted("?s a ?k").replace("?g", "?h")
         pattern = f"{shelves.stated(f'?s ?p <{key}>')} {classes}"
         text = f"SELECT ?k ?p (COUNT(DISTINCT ?s) AS ?n) {{ {pattern} }} GROUP BY ?k ?p"
@@ -320,6 +323,8 @@ class Counted:
     instances: Mapping[str, int]
     listed: tuple[str, ...]
     default_triples: int = 0
+    #: How many things point at a node at which very much points, by class and property.
+    hubs: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
