@@ -142,6 +142,9 @@ class Index:
     def ahead(self, keys: Iterable[str]) -> None:
         """Say which nodes will be looked at next: tables that fetch do it at once, these have everything."""
 
+    def ahead_pointing(self, keys: Iterable[str]) -> None:
+        """Say of which nodes it will be asked next what points at them."""
+
     def things(self) -> Iterable[str]:
         """The IRIs of things about which something is said, as far as they can be listed."""
         return (key for key in (*self.accepted, *self.claimed) if key.startswith(f"{self.base}id/"))
@@ -425,14 +428,23 @@ def _parts(index: Index, iri: str) -> tuple[tuple[str, ...], int]:
     node that points there counts only when it points at no named thing, which would be its owner.
     """
     found: dict[str, None] = {}
-    waiting = [iri]
-    while waiting:
-        owner = waiting.pop(0)
-        for key in _attached(index, owner, root=owner == iri):
-            if key != iri and key not in found:
-                found[key] = None
-                waiting.append(key)
+    owners = [iri]
+    while owners:
+        index.ahead_pointing(owners)
+        index.ahead(_around(index, owners))
+        attached: dict[str, None] = {}
+        for owner in owners:
+            attached.update(dict.fromkeys(_attached(index, owner, root=owner == iri)))
+        owners = [key for key in attached if key != iri and key not in found]
+        found.update(dict.fromkeys(owners))
     return tuple(found)[:PART_LIMIT], len(found)
+
+
+def _around(index: Index, keys: Sequence[str]) -> Iterator[str]:
+    """The nodes that some nodes point at, or that point at them."""
+    for key in keys:
+        yield from (node_key(quad.object) for quad in index.accepted.get(key, ()))
+        yield from (node_key(quad.subject) for quad in index.incoming.get(key, ()))
 
 
 def _attached(index: Index, owner: str, *, root: bool) -> Iterator[str]:
