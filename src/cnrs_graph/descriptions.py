@@ -14,6 +14,7 @@ from cnrs_graph.errors import UnknownResourceError
 from cnrs_graph.terms import PREFIXES, Term, expand, local_name
 
 TYPE = expand("rdf:type")
+_TYPE = ox.NamedNode(TYPE)
 CONCEPT = expand("skos:Concept")
 PRIMARY_SOURCE = expand("prov:hadPrimarySource")
 DERIVED_FROM = expand("prov:wasDerivedFrom")
@@ -234,21 +235,15 @@ def build_index(
     Graphs: reads every graph of *said*; the families in *outside* are kept apart from the accepted ones.
     """
     accepted, claimed = said.without(*outside).quads, said.only(*outside).quads
-    names: dict[str, list[ox.Literal]] = defaultdict(list)
-    for predicate in NAMES:
-        found = [q for q in (*accepted, *claimed) if q.predicate.value == predicate]
-        fresh = {node_key(q.subject) for q in found} - names.keys()
-        for quad in found:
-            if node_key(quad.subject) in fresh and isinstance(quad.object, ox.Literal):
-                names[node_key(quad.subject)].append(quad.object)
-    stated = {(q.subject, q.predicate, q.object) for q in accepted}
+    # What was said of the same as what follows: only then are all statements compared.
+    stated = {(q.subject, q.predicate, q.object) for q in accepted} if inferred else set()
     claims: dict[Triple, list[str]] = defaultdict(list)
     for quad in claimed:
         claims[quad.subject, quad.predicate, quad.object].append(graph_name(quad))
     follows = [q for q in inferred if (q.subject, q.predicate, q.object) not in stated]
     instances: dict[str, set[str]] = defaultdict(set)
     for quad in (*accepted, *follows):
-        if quad.predicate.value == TYPE and isinstance(quad.subject, ox.NamedNode):
+        if quad.predicate == _TYPE and isinstance(quad.subject, ox.NamedNode):
             instances[node_key(quad.object)].add(quad.subject.value)
     return Index(
         base=said.base,
@@ -256,11 +251,28 @@ def build_index(
         claimed=_by((node_key(q.subject), q) for q in claimed),
         inferred=_by((node_key(q.subject), q) for q in follows),
         incoming=_by((node_key(q.object), q) for q in accepted if not isinstance(q.object, ox.Literal)),
-        names={key: tuple(dict.fromkeys(found)) for key, found in names.items()},
+        names=_names((*accepted, *claimed)),
         claims={triple: tuple(graphs) for triple, graphs in claims.items()},
         instances={kind: tuple(sorted(things)) for kind, things in instances.items()},
         disputing=_by((node_key(q.object), q) for q in claimed if not isinstance(q.object, ox.Literal)),
     )
+
+
+def _names(quads: Iterable[ox.Quad]) -> dict[str, tuple[ox.Literal, ...]]:
+    """The names of each node in the best property that says one of it."""
+    by_property: dict[str, dict[str, dict[ox.Literal, None]]] = {name: {} for name in NAMES}
+    for quad in quads:
+        found = by_property.get(quad.predicate.value)
+        if found is not None:
+            values = found.setdefault(node_key(quad.subject), {})
+            if isinstance(quad.object, ox.Literal):
+                values[quad.object] = None
+    best: dict[str, tuple[ox.Literal, ...]] = {}
+    for found in by_property.values():
+        for key, values in found.items():
+            if key not in best and values:
+                best[key] = tuple(values)
+    return best
 
 
 def describe(index: Index, iri: str) -> Description:
