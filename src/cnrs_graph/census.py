@@ -11,7 +11,7 @@ from typing import Any
 import pyoxigraph as ox
 
 from cnrs_graph.descriptions import NAMES, node_key
-from cnrs_graph.inventory import Census, target_of
+from cnrs_graph.inventory import Census, links_by_target
 from cnrs_graph.lookup import NODE_LIMIT, Counted, Shelves, number
 from cnrs_graph.store import Store
 from cnrs_graph.terms import Term, graph_family
@@ -52,7 +52,7 @@ def count(store: Store, shelves: Shelves, *, at_once: int = 1) -> Counted:
         graphs={graph: sizes[graph] for graph in own},
         inferred=sizes.get(shelves.inferred, 0),
         links={
-            graph: _links(store, shelves.base, graph, by_graph[graph])
+            graph: _links(store, shelves.base, graph)
             for graph in own
             if graph_family(shelves.base, graph) == "links"
         },
@@ -83,7 +83,6 @@ def from_json(kept: Mapping[str, Any]) -> Counted:
     Raises: KeyError or TypeError if it is not what `to_json` gives.
     """
     census = dict(kept["census"])
-    census["links"] = {graph: (tuple(ends[0]), tuple(ends[1])) for graph, ends in census["links"].items()}
     census["examples"] = tuple(census["examples"])
     hubs = {hub: {(kind, name): n for kind, name, n in totals} for hub, totals in kept["hubs"].items()}
     return Counted(Census(**census), kept["instances"], tuple(kept["listed"]), kept["default_triples"], hubs)
@@ -203,15 +202,18 @@ def _one(store: Store, text: str) -> int:
     return number(store.query(text).rows()[0]["n"])
 
 
-def _links(
-    store: Store, base: str, graph: str, uses: Iterable[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _links(store: Store, base: str, graph: str) -> dict[str, dict[str, int]]:
+    """How often each property leads to each site."""
     # One IRI for each site is enough to name it.
     site = 'REPLACE(STR(?o), "^([^:]*:/*[^/?#]*).*$", "$1")'
-    pattern = f"GRAPH <{graph}> {{ ?s ?p ?o }} FILTER(isIRI(?o)) BIND({site} AS ?t)"
-    sites = store.query(f"SELECT DISTINCT ?t {{ {pattern} }}").rows()
-    targets = {target_of(base, f"{_text(row['t'])}/") for row in sites}
-    return tuple(sorted(target for target in targets if target)), tuple(sorted(uses))
+    rows = store.query(
+        f"SELECT ?t ?p (COUNT(*) AS ?n) {{ GRAPH <{graph}> {{ ?s ?p ?o }} FILTER(isIRI(?o)) "
+        f"BIND({site} AS ?t) }} GROUP BY ?t ?p"
+    ).rows()
+    uses: dict[tuple[Term, Term], int] = {
+        (ox.NamedNode(f"{_text(row['t'])}/"), row["p"]): number(row["n"]) for row in rows if "t" in row
+    }
+    return links_by_target(base, uses)
 
 
 def _listed(store: Store, shelves: Shelves) -> tuple[str, ...]:
