@@ -625,6 +625,32 @@ def test_more_neighbours_than_are_fetched_are_still_counted(merged):
     assert group.truncated
 
 
+def test_the_links_to_a_hub_are_counted_when_the_store_is_built(tmp_path):
+    base = "https://example.org/"
+    lines = [f'<{base}id/a/hub> <{expand("skos:prefLabel")}> "Hub" .']
+    for number in range(NODE_LIMIT + 7):
+        node = f"<{base}id/a/{number}>"
+        lines += [f"{node} <{base}at> <{base}id/a/hub> .", f"{node} a <{base}{'AB'[number % 2]}> ."]
+        lines.append(f'{node} <{expand("skos:prefLabel")}> "{number}" .')
+    (tmp_path / "x.ttl").write_text("\n".join(lines))
+    files = list(disk.inputs(tmp_path / "x.ttl", base=base))
+    disk.build(tmp_path / "store", files, base=base, version="0", outside_default=(), rules=None)
+    asked = []
+
+    class Watched(LocalStore):
+        def query(self, text):
+            asked.append(text)
+            return super().query(text)
+
+    index = disk.open_store(tmp_path / "store").index
+    index.fetched.store.__class__ = Watched
+    described = describe(index, f"{base}id/a/hub")
+
+    assert [group.total for group in described.incoming] == [NODE_LIMIT // 2 + 4, NODE_LIMIT // 2 + 3]
+    assert len(asked) > 1
+    assert [text for text in asked if "LIMIT" not in text] == []
+
+
 # ------------------------------------------------------------------------------------------ on disk
 
 
@@ -695,6 +721,36 @@ def test_a_load_that_is_killed_leaves_no_store_and_the_next_one_clears_up(config
     left.mkdir()
     (left / "half").write_text("of it")
     publications.load_into(config, place)
+    assert [path.name for path in tmp_path.iterdir()] == ["graph.store"]
+
+
+def test_two_loads_into_one_folder_exclude_each_other(config, tmp_path, run):
+    place, refused = tmp_path / "graph.store", []
+
+    def meanwhile(done, total):
+        if not refused:
+            refused.append(run("load", "--into", place))
+
+    publications.load_into(config, place, progress=meanwhile)
+
+    code, _, err = refused[0]
+    assert code == 2
+    assert "another load into" in err
+    assert "under way" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["graph.store"]
+    assert disk.read_manifest(place).statements > 1000
+
+
+def test_a_load_does_not_replace_what_another_one_finished_meanwhile(config, tmp_path):
+    place, other = tmp_path / "graph.store", tmp_path / "other.store"
+    publications.load_into(config, other)
+
+    def meanwhile(done, total):
+        if other.exists():
+            other.rename(place)
+
+    with pytest.raises(ConfigError, match="--replace"):
+        publications.load_into(config, place, progress=meanwhile)
     assert [path.name for path in tmp_path.iterdir()] == ["graph.store"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -38,6 +39,11 @@ class Dataset:
 
     def graphs(self) -> tuple[str, ...]:
         """The names of the graphs that hold statements, sorted."""
+        return self._graphs
+
+    @cached_property
+    def _graphs(self) -> tuple[str, ...]:
+        # Finding them walks through all statements, and many ask.
         return tuple(sorted({graph_name(quad) for quad in self.quads}))
 
     def subjects(self) -> frozenset[str]:
@@ -45,9 +51,10 @@ class Dataset:
         return frozenset(quad.subject.value for quad in self.quads if isinstance(quad.subject, ox.NamedNode))
 
     def _where(self, wanted: Callable[[str], bool]) -> Dataset:
+        chosen = frozenset(filter(wanted, self.graphs()))
         return Dataset(
             self.base,
-            tuple(quad for quad in self.quads if wanted(graph_name(quad))),
+            tuple(quad for quad in self.quads if graph_name(quad) in chosen),
             {graph: path for graph, path in self.files.items() if wanted(graph)},
         )
 
@@ -86,7 +93,10 @@ def merged(*parts: Dataset) -> Dataset:
     files: dict[str, Path] = {}
     taken: set[str] = set()
     for part in parts:
-        quads.extend(quad for quad in part.quads if graph_name(quad) not in taken)
+        if taken.isdisjoint(part.graphs()):
+            quads.extend(part.quads)
+        else:
+            quads.extend(quad for quad in part.quads if graph_name(quad) not in taken)
         files = {**part.files, **files}
         taken.update(part.graphs(), part.files)
     return Dataset(parts[0].base if parts else "", tuple(quads), files)
