@@ -12,7 +12,7 @@ FLOORS = (
     {"terms", "formats", "addresses", "sparql_words", "journal"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
-    {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
+    {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers", "endpoint"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
     {"census"},
     {"disk", "remote"},
@@ -28,7 +28,7 @@ FLOORS = (
 #: Foreign libraries that live in one room (rdflib and pyoxigraph are at home everywhere above `errors`).
 ROOMS = {
     "pyshacl": {"shacl_engine"},
-    "SPARQLWrapper": {"store"},
+    "SPARQLWrapper": {"endpoint"},
     "lark": {"sparql"},
     "fastapi": {"web"},
     "starlette": {"web", "streaming"},

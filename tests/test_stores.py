@@ -21,6 +21,7 @@ from conftest import Server
 from cnrs_graph import census, cli, disk
 from cnrs_graph import publication as publications
 from cnrs_graph.descriptions import describe
+from cnrs_graph.endpoint import Credentials, RemoteStore
 from cnrs_graph.errors import (
     ConfigError,
     EndpointBusyError,
@@ -33,7 +34,7 @@ from cnrs_graph.inventory import census_of
 from cnrs_graph.lookup import NODE_LIMIT, Fetched, Kept, Shelves, index_over
 from cnrs_graph.progress import line
 from cnrs_graph.remote import _Fresh
-from cnrs_graph.store import Credentials, LocalStore, RemoteStore
+from cnrs_graph.store import LocalStore
 from cnrs_graph.terms import expand
 
 KINDS = ("memory", "disk", "remote")
@@ -453,7 +454,7 @@ def test_a_late_endpoint_is_told_from_a_broken_one():
 
 
 def test_an_answer_above_the_limit_is_not_read_to_its_end():
-    with Scripted((*YES[:2], b"x" * 1_000_000, 0)) as large, pytest.raises(QueryMemoryError):
+    with Scripted((*YES[:2], b"{" + b" " * 1_000_000, 0)) as large, pytest.raises(QueryMemoryError):
         RemoteStore(large.url, limit_bytes=100_000).query("ASK {}")
 
 

@@ -360,10 +360,15 @@ async def _answer(
         return shown
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     if running.is_cut:
-        headers["X-Cut"] = f"after {door.config.describe_statements} statements"
+        headers["X-Cut"] = f"after {_cut_after(door, running)}"
     return AnswerResponse(
         running, media_type=chosen.content_type, headers=headers, limit_bytes=door.config.answer_bytes
     )
+
+
+def _cut_after(door: Door, running: RunningAnswer) -> str:
+    """How much of an answer is given of which something was left out."""
+    return running.cut_after or f"{door.config.describe_statements} statements"
 
 
 def _chosen(request: Request, offered: tuple[Format, ...]) -> Format:
@@ -411,7 +416,7 @@ async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -
     """The first part of an answer as a page."""
     body = bytearray()
     if running.is_cut:
-        body += f"# Only the first {door.config.describe_statements} statements.\n".encode()
+        body += f"# Only the first {_cut_after(door, running)}.\n".encode()
     async with running:
         async for chunk in running:
             body += chunk

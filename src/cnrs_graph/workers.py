@@ -343,8 +343,10 @@ class RunningAnswer:
 
     form: Form
     format: Format
-    #: Whether statements were left out.
+    #: Whether something was left out.
     is_cut = False
+    #: After how much, where somebody else than the caller set the limit.
+    cut_after = ""
 
     def __init__(
         self,
