@@ -12,7 +12,8 @@ FLOORS = (
     {"terms", "formats", "addresses", "sparql_words", "journal"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
-    {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers", "endpoint"},
+    {"descriptions", "inventory", "representations", "answers", "executables", "validation"}
+    | {"workers", "endpoint"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
     {"census"},
     {"disk", "remote"},

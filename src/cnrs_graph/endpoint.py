@@ -174,7 +174,7 @@ class RemoteStore:
         deadline = time.monotonic() + seconds
         line = line or Line()
         form, has_dataset = asked(text)
-        graphs = self._dataset
+        graphs: Mapping[str, Sequence[str]] = self._dataset
         if default_graphs is not None or named_graphs is not None:
             graphs = dict(zip(_DATASET, (default_graphs or (), named_graphs or ()), strict=True))
         elif has_dataset:
@@ -296,6 +296,7 @@ class Reply:
         self._limit_bytes = limit_bytes
         self._held_bytes = 0
         self._kept = b""
+        self._is_read = False
         self._media_type = response.headers.get_content_type()
         rows = response.headers.get("X-SPARQL-MaxRows", "")
         self.cut_after = f"{rows} rows" if rows.isdecimal() else ""
@@ -319,8 +320,12 @@ class Reply:
         self._response.close()
 
     def results(self) -> ox.QuerySolutions | ox.QueryBoolean:
-        """The answer to a SELECT or an ASK."""
-        assert self._results is not None
+        """The answer to a SELECT or an ASK.
+
+        Raises: TypeError for an answer of another form.
+        """
+        if self._results is None:
+            raise TypeError("the answer is a graph")
         return self._results
 
     def triples(self) -> Iterator[ox.Triple]:
@@ -384,27 +389,24 @@ class Reply:
 
     def _next(self, size: int) -> bytes:
         """The next bytes in the order of the body, names of anonymous nodes mended; none at its end."""
-        while True:
+        keep = 0 if self._is_graph else _ANONYMOUS_BYTES
+        while not self._is_read and len(self._kept) <= keep:
             self._line.wait_until(self._deadline)
             block = self._response.read1(_BLOCK_BYTES)
             if not block and self._response.length:
                 raise http.client.IncompleteRead(b"", self._response.length)
-            self._kept += block
-            if not self._is_graph:
-                self._kept = _ANONYMOUS.sub(rb"\1", self._kept)
-            keep = _ANONYMOUS_BYTES if block and not self._is_graph else 0
-            ready = len(self._kept) - keep
-            if 0 < size < ready:
-                ready = size
-            if ready > 0 or not block:
-                out, self._kept = self._kept[: max(ready, 0)], self._kept[max(ready, 0) :]
-                return out
+            self._is_read = not block
+            self._kept = self._kept + block if self._is_graph else _ANONYMOUS.sub(rb"\1", self._kept + block)
+        ready = len(self._kept) - (0 if self._is_read else keep)
+        ready = min(ready, size) if size > 0 else ready
+        out, self._kept = self._kept[:ready], self._kept[ready:]
+        return out
 
 
 def asked(text: str) -> tuple[Form | None, bool]:
-    """The form of a query, if it shows without reading it whole, and whether it names its graphs.
+    r"""The form of a query, if it shows without reading it whole, and whether it names its graphs.
 
-    >>> asked("# select\\nPREFIX ask: <urn:select#> describe ask:from from <urn:g>")
+    >>> asked("# select\nPREFIX ask: <urn:select#> describe ask:from from <urn:g>")
     (<Form.CONSTRUCT: 'CONSTRUCT'>, True)
     """
     form = None
@@ -451,11 +453,11 @@ class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
         self._line = line
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_Plain, line=self._line), req)  # type: ignore[arg-type]
+        return self.do_open(partial(_Plain, line=self._line), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         made = partial(_Secure, line=self._line, context=ssl.create_default_context())
-        return self.do_open(made, req)  # type: ignore[arg-type]
+        return self.do_open(made, req)
 
 
 def _opener(line: Line) -> urllib.request.OpenerDirector:

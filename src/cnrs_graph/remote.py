@@ -217,7 +217,7 @@ class RemotePool(Pool):
         await running.begin({"seconds": seconds, "late": self._store.late()})
         return running
 
-    def _over(self, running: RemoteAnswer, work: asyncio.Future[str]) -> None:
+    def _over(self, running: RemoteAnswer, work: asyncio.Future[None]) -> None:
         if not work.cancelled():
             # Looked at, since who has left will not.
             work.exception()
@@ -243,14 +243,14 @@ class RemoteAnswer(RunningAnswer):
     Units: between the two lie a few frames; when nobody reads, the thread waits, and with it the endpoint.
     """
 
-    work: asyncio.Future[str]
+    work: asyncio.Future[None]
 
     def __init__(self, line: Line, results: Format, graphs: Format) -> None:
         self._line = line
         self._formats = (results, graphs)
         self._ours, self.channel = socket.socketpair()
         self._writer: asyncio.StreamWriter | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         self._first: bytes | None = None
         self._is_open = True
         self._stopped_by: CnrsGraphError | None = None
@@ -263,7 +263,7 @@ class RemoteAnswer(RunningAnswer):
     async def begin(self, request: Mapping[str, Any]) -> None:
         """Wait for the form and the first bytes."""
         # A timer and not a time-out around each read: it strikes although nobody reads.
-        self._timer = asyncio.get_running_loop().call_later(request["seconds"], self.stop, request["late"])
+        self._deadline = asyncio.get_running_loop().call_later(request["seconds"], self.stop, request["late"])
         try:
             self._reader, self._writer = await asyncio.open_unix_connection(
                 sock=self._ours, limit=_READ_AHEAD_BYTES
@@ -325,8 +325,8 @@ class RemoteAnswer(RunningAnswer):
         if not self._is_open:
             return
         self._is_open = False
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._line.cut()
         if self._writer is not None:
             self._writer.transport.abort()
@@ -362,9 +362,7 @@ def _pass_on_graph(reply: Reply, channel: socket.socket, fmt: Format, most: int 
     if most is not None:
         first, is_cut = zygote.at_most(triples, most)
         triples, cut_after = iter(first), f"{most} statements" if is_cut else cut_after
-    zygote.write_graph(
-        triples, channel, f"{reply.form} {cut_after}".strip(), fmt.media_type, dict(PREFIXES)
-    )
+    zygote.write_graph(triples, channel, f"{reply.form} {cut_after}".strip(), fmt.media_type, dict(PREFIXES))
 
 
 def _let_go(reply: Reply) -> Iterator[ox.Triple]:
