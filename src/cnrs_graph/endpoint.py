@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 import ssl
+import struct
 import threading
 import time
 import urllib.request
@@ -81,7 +82,9 @@ class Line:
         self._cut.set()
         if self._socket is not None:
             with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                # A reset when it is closed: an endpoint whose buffers are full would not see a polite end.
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self._socket.shutdown(socket.SHUT_RD)
 
     def pause(self, seconds: float) -> None:
         """Wait, unless the line is cut."""
@@ -317,6 +320,8 @@ class Reply:
 
     def close(self) -> None:
         """Hang up; the endpoint notices unless the answer has been read to its end."""
+        if not self._is_read:
+            self._line.cut()
         self._response.close()
 
     def results(self) -> ox.QuerySolutions | ox.QueryBoolean:
