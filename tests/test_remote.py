@@ -464,6 +464,9 @@ def test_the_address_names_the_graphs_of_queries_that_name_none():
             (Form.SELECT, False),
         ),
         ("CONSTRUCT { ?s ?p ?o } from named <urn:g> WHERE { ?s ?p ?o }", (Form.CONSTRUCT, True)),
+        ("ASK { GRAPH ?g { ?s ?p ?o } }", (Form.ASK, False)),
+        ("ASK { ?graph ?p 'graph' . GRAPH # one\n <urn:g> { ?s ?p ?o } }", (Form.ASK, True)),
+        ("PREFIX g: <urn:g> ASK { graph g: {} }", (Form.ASK, True)),
         (r"\u0041SK {}", (None, False)),
     ],
 )

@@ -1,7 +1,7 @@
 """The same site over three stores: in memory, on disk, and at an endpoint elsewhere.
 
-The endpoint is an oxigraph server, and where it is installed Virtuoso 7 too. What a store does not do stands with its
-reason in tests/conformance/excused.toml.
+The endpoint is an oxigraph server, and where it is installed Virtuoso 7 too. What a store does not do stands
+with its reason in tests/conformance/excused.toml.
 """
 
 import base64
@@ -162,6 +162,26 @@ def normal(turtle):
     return {str(quad.triple) for quad in store}
 
 
+def alike(row):
+    """A row with each value written in one way: a store keeps values, not spellings."""
+    turtle = "".join(f"<urn:row> <urn:{name}> {written(term)} .\n" for name, term in sorted(row.items()))
+    return sorted(normal(turtle))
+
+
+def written(term):
+    """A term of results JSON in Turtle; the datatypes that only bound a whole number are left out."""
+    if term["type"] == "uri":
+        return str(ox.NamedNode(term["value"]))
+    if term["type"] == "bnode":
+        return "<urn:anonymous>"
+    datatype = term.get("datatype")
+    if datatype and datatype.endswith("#nonNegativeInteger"):
+        datatype = datatype.replace("nonNegativeI", "i")
+    if "xml:lang" in term:
+        return str(ox.Literal(term["value"], language=term["xml:lang"]))
+    return str(ox.Literal(term["value"], datatype=ox.NamedNode(datatype) if datatype else None))
+
+
 def rows(client, query):
     answer = client.get(
         "/sparql", params={"query": query}, headers={"Accept": "application/sparql-results+json"}
@@ -239,7 +259,7 @@ def test_saved_queries_are_answered_alike(sites, publication):
     filled = 0
     for name in names:
         text = publication.catalogue[name].text
-        found = {kind: sorted(map(json.dumps, rows(client, text))) for kind, client in sites.items()}
+        found = {kind: sorted(map(alike, rows(client, text))) for kind, client in sites.items()}
         filled += bool(found["memory"])
         agree(found, name)
     assert filled > 5

@@ -55,13 +55,13 @@ function linesPicture(width, lines) {
   const ticks = y.ticks(6);
   const left = max(ticks, (tick) => spell(tick).length) * 8 + 12;
   const [first, last] = extent(all, (p) => p.year);
-  const x = scaleLinear(first === last ? [first - 1, last + 1] : [first, last], [left + 6, width - 14]);
+  const x = scaleLinear(first === last ? [first - 1, last + 1] : [first, last], [left + 6, width - 22]);
   const svg = drawing(width, height + lines.length * 24 + 8, "lines");
   const grid = mark("g", { "aria-hidden": "true" });
   for (const tick of ticks) {
     const label = mark("text", { class: "tick", x: left - 6, y: y(tick) + 4, "text-anchor": "end" });
     label.textContent = spell(tick);
-    grid.append(mark("line", { class: tick === 0 ? "axis" : "grid", x1: left, x2: width - 8, y1: y(tick), y2: y(tick) }), label);
+    grid.append(mark("line", { class: tick === 0 ? "axis" : "grid", x1: left, x2: width - 14, y1: y(tick), y2: y(tick) }), label);
   }
   for (const tick of x.ticks(Math.max(2, Math.floor(width / 90))).filter(Number.isInteger)) {
     const label = mark("text", { class: "tick", x: x(tick), y: height - 6, "text-anchor": "middle" });

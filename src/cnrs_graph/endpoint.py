@@ -116,7 +116,7 @@ class Line:
 class RemoteStore:
     """A SPARQL 1.1 endpoint elsewhere; what its default graph holds is for it to say.
 
-    Graphs: those that its address names as parameters take the place of FROM only where a query has none.
+    Graphs: those that its address names as parameters go with the queries that name none themselves.
     Units: `limit_bytes` is how large an answer may be that is held, or the part of one that has to be.
     """
 
@@ -176,11 +176,11 @@ class RemoteStore:
         seconds = min(timeout_seconds or self._timeout_seconds, self._timeout_seconds)
         deadline = time.monotonic() + seconds
         line = line or Line()
-        form, has_dataset = asked(text)
+        form, names_graphs = asked(text)
         graphs: Mapping[str, Sequence[str]] = self._dataset
         if default_graphs is not None or named_graphs is not None:
             graphs = dict(zip(_DATASET, (default_graphs or (), named_graphs or ()), strict=True))
-        elif has_dataset:
+        elif names_graphs:
             graphs = {}
         request = partial(self._request, text, form, graphs, line)
         for pause_seconds in _PAUSES_SECONDS:
@@ -409,17 +409,21 @@ class Reply:
 
 
 def asked(text: str) -> tuple[Form | None, bool]:
-    r"""The form of a query, if it shows without reading it whole, and whether it names its graphs.
+    r"""The form of a query, if it shows without reading it whole, and whether it says itself in which graphs.
 
     >>> asked("# select\nPREFIX ask: <urn:select#> describe ask:from from <urn:g>")
     (<Form.CONSTRUCT: 'CONSTRUCT'>, True)
     """
-    form = None
+    form, last = None, ""
     for match in _WORDS.finditer(text):
+        if match[0].startswith("#"):
+            continue
         word = (match[1] or "").upper()
         form = form or _FORMS.get(word)
-        if word == "FROM":
+        # Virtuoso finds nothing in a graph that is named beside the default graph of a request.
+        if word == "FROM" or (last == "GRAPH" and match[0][0] not in "?$"):
             return form, True
+        last = word
     return form, False
 
 
