@@ -8,14 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
-    {"errors", "progress", "words", "zygote"},
-    {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
+    {"errors", "progress", "words", "likeness", "answering"},
+    {"terms", "formats", "addresses", "sparql_words", "journal", "desk"},
+    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "zygote"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation"}
     | {"workers", "endpoint"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
-    {"census"},
+    {"census", "desks"},
     {"disk", "remote"},
     {"publication"},
     {"thing_page", "list_pages", "term_pages", "result_page", "query_page", "completion"},
@@ -23,7 +23,7 @@ FLOORS = (
     {"query_api"},
     {"site"},
     {"graph_store"},
-    {"web"},
+    {"web", "hall"},
     {"cli"},
 )
 #: Foreign libraries that live in one room (rdflib and pyoxigraph are at home everywhere above `errors`).
@@ -34,7 +34,7 @@ ROOMS = {
     "fastapi": {"web"},
     "starlette": {"web", "streaming"},
     "prometheus_client": {"metrics"},
-    "uvicorn": {"cli", "web"},
+    "uvicorn": {"cli", "web", "hall"},
     "argparse": {"cli"},
     "jinja2": {"pages"},
     "tomllib": {"config"},

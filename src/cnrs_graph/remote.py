@@ -16,7 +16,7 @@ from typing import IO, Any, Generic, Self, TypeVar, cast
 
 import pyoxigraph as ox
 
-from cnrs_graph import census, zygote
+from cnrs_graph import answering, census
 from cnrs_graph.descriptions import node_key
 from cnrs_graph.endpoint import Line, RemoteStore, Reply
 from cnrs_graph.errors import (
@@ -269,12 +269,12 @@ class RemoteAnswer(RunningAnswer):
                 sock=self._ours, limit=_READ_AHEAD_BYTES
             )
             kind, body = await self._next()
-            if kind == zygote.FORM:
+            if kind == answering.FORM:
                 form, _, self.cut_after = body.decode().partition(" ")
                 self.form, self.is_cut = Form(form), bool(self.cut_after)
                 self.format = self._formats[self.form is Form.CONSTRUCT]
                 kind, body = await self._next()
-            if kind == zygote.CHUNK:
+            if kind == answering.CHUNK:
                 self._first = body
         except BaseException:
             self._leave()
@@ -300,7 +300,7 @@ class RemoteAnswer(RunningAnswer):
         except BaseException:
             self._leave()
             raise
-        if kind == zygote.END:
+        if kind == answering.END:
             raise StopAsyncIteration
         return body
 
@@ -310,14 +310,14 @@ class RemoteAnswer(RunningAnswer):
 
     async def _next(self) -> tuple[bytes, bytes]:
         try:
-            kind, length = zygote.HEADER.unpack(await self._reader.readexactly(zygote.HEADER.size))
+            kind, length = answering.HEADER.unpack(await self._reader.readexactly(answering.HEADER.size))
             body = await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, OSError) as error:
             if self._stopped_by is not None:
                 raise self._stopped_by from error
             await self.work
             raise WorkerDiedError("it ended before its answer did") from error
-        if kind == zygote.END:
+        if kind == answering.END:
             self._leave()
         return kind, body
 
@@ -353,16 +353,18 @@ def _pass_on(
                     _pass_on_graph(reply, channel, graphs, most_statements)
                 else:
                     _pass_on_results(reply, channel, results)
-        except zygote.UnfitError as error:
+        except answering.UnfitError as error:
             raise QueryError(str(error)) from error
 
 
 def _pass_on_graph(reply: Reply, channel: socket.socket, fmt: Format, most: int | None) -> None:
     triples, cut_after = _let_go(reply), reply.cut_after
     if most is not None:
-        first, is_cut = zygote.at_most(triples, most)
+        first, is_cut = answering.at_most(triples, most)
         triples, cut_after = iter(first), f"{most} statements" if is_cut else cut_after
-    zygote.write_graph(triples, channel, f"{reply.form} {cut_after}".strip(), fmt.media_type, dict(PREFIXES))
+    answering.write_graph(
+        triples, channel, f"{reply.form} {cut_after}".strip(), fmt.media_type, dict(PREFIXES)
+    )
 
 
 def _let_go(reply: Reply) -> Iterator[ox.Triple]:
@@ -373,7 +375,7 @@ def _let_go(reply: Reply) -> Iterator[ox.Triple]:
 
 
 def _pass_on_results(reply: Reply, channel: socket.socket, fmt: Format) -> None:
-    frames = zygote.Frames(channel, f"{reply.form} {reply.cut_after}".strip(), xml=fmt is XML_RESULTS)
+    frames = answering.Frames(channel, f"{reply.form} {reply.cut_after}".strip(), xml=fmt is XML_RESULTS)
 
     class Sheet:
         """What the engine writes to, so that the reply knows how much of it is still held."""
