@@ -114,13 +114,16 @@ def endpoint(publication):
 def sites(folder, endpoint, publication, tmp_path_factory):
     """A client of each site, all of the same data."""
     with contextlib.ExitStack() as running:
+        # Before the servers, which run from here on: what fails here leaves nothing behind.
+        virtuoso = None
+        if INSTALLED:
+            virtuoso = running.enter_context(Virtuoso(publication, tmp_path_factory.mktemp("virtuoso")))
         servers = {
             "memory": Server("--no-validate"),
             "disk": Server("--store", folder),
             "remote": Server("--store", endpoint.url, query_seconds=10),
         }
-        if INSTALLED:
-            virtuoso = running.enter_context(Virtuoso(publication, tmp_path_factory.mktemp("virtuoso")))
+        if virtuoso is not None:
             servers["virtuoso"] = Server("--store", virtuoso.url, query_seconds=10)
         yield {
             kind: running.enter_context(
