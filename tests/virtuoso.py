@@ -25,6 +25,7 @@ TransactionFile = {folder}/t.trx
 ServerPort = 127.0.0.1:{port}
 DirsAllowed = {folder}
 NumberOfBuffers = 20000
+MaxSortedTopRows = 1000000
 [HTTPServer]
 ServerPort = 127.0.0.1:{web_port}
 [SPARQL]
