@@ -367,8 +367,8 @@ def _from_store(options: argparse.Namespace, config: Config) -> tuple[Config, Pu
             raise errors.ConfigError(f"{place} was loaded with --base {manifest.base}; load it again")
         config = changed(config, base=manifest.base, outside_default=manifest.outside_default)
         return config, on_store(config, open_store(place)), None
+    from cnrs_graph.endpoint import Credentials, RemoteStore
     from cnrs_graph.remote import RemotePool, open_remote
-    from cnrs_graph.store import Credentials, RemoteStore
 
     user, password = os.environ.get("CNRS_GRAPH_STORE_USER"), os.environ.get("CNRS_GRAPH_STORE_PASSWORD")
     store = RemoteStore(
@@ -518,8 +518,8 @@ def _text(name: str) -> str:
 
 def _ask(text: str, config: Config, endpoint: str | None, published: Callable[[], Publication]) -> Answer:
     """Answer a query from the published data, in a process that may be stopped, or at an endpoint."""
+    from cnrs_graph.endpoint import RemoteStore
     from cnrs_graph.sparql import inspect, refuse_reaching_out, with_total_order
-    from cnrs_graph.store import RemoteStore
 
     if endpoint:
         return RemoteStore(endpoint, timeout_seconds=config.query_seconds).query(text)

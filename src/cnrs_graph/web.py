@@ -452,7 +452,7 @@ async def _answer(
         return shown
     lesson = None
     if running.is_cut:
-        headers["X-Cut"] = f"after {door.config.describe_statements} statements"
+        headers["X-Cut"] = f"after {_cut_after(door, running)}"
     elif teaches and door.desks is not None and not dataset and not facts.reaches:
         lesson = entry.lesson = _lesson(request, query, facts, chosen, headers)
     if tag is not None:
@@ -495,6 +495,11 @@ def _lesson(
         media_type=chosen.media_type,
         fields="".join(f"{name.lower()}: {value}\r\n" for name, value in fields.items()).encode("latin-1"),
     )
+
+
+def _cut_after(door: Door, running: RunningAnswer) -> str:
+    """How much of an answer is given of which something was left out."""
+    return running.cut_after or f"{door.config.describe_statements} statements"
 
 
 def _chosen(request: Request, offered: tuple[Format, ...]) -> Format:
@@ -542,7 +547,7 @@ async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -
     """The first part of an answer as a page."""
     body = bytearray()
     if running.is_cut:
-        body += f"# Only the first {door.config.describe_statements} statements.\n".encode()
+        body += f"# Only the first {_cut_after(door, running)}.\n".encode()
     async with running:
         async for chunk in running:
             body += chunk

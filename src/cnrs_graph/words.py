@@ -133,6 +133,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "editor-keys": "Ctrl+Enter runs the query, Ctrl+Space completes, Tab leaves the editor.",
         "editor-choose": "Begin with a saved query",
         "editor-more": "Show more rows",
+        "editor-views": "Show as",
+        "editor-table": "Table",
+        "editor-chart": "Chart",
+        "editor-map": "Map",
+        "editor-number": "Number",
     },
 }
 
