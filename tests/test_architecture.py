@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors", "progress", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "languages"},
+    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "languages", "compression"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
@@ -31,7 +31,8 @@ ROOMS = {
     "SPARQLWrapper": {"store"},
     "lark": {"sparql"},
     "fastapi": {"web"},
-    "starlette": {"web", "streaming"},
+    "starlette": {"web", "streaming", "compression"},
+    "starlette_compress": {"compression"},
     "prometheus_client": {"metrics"},
     "uvicorn": {"cli", "web"},
     "argparse": {"cli"},

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cnrs_graph import __version__, graph_store
 from cnrs_graph.addresses import folded
+from cnrs_graph.compression import Compressed
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
     CallerLeftError,
@@ -138,7 +139,7 @@ def create_app(publication: Publication, config: Config, pool: Pool | None = Non
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
-    watched = Journal(HeadAsGet(app), (write_down, metrics.record))
+    watched = Journal(HeadAsGet(Compressed(app)), (write_down, metrics.record))
     return WithoutPrefix(watched, urlsplit(publication.public_url).path)
 
 
