@@ -11,7 +11,7 @@ FLOORS = (
     {"errors", "progress", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words", "journal"},
     {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "languages", "compression"},
-    {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
+    {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading", "signposting"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
     {"census"},

@@ -227,7 +227,8 @@ def test_the_link_header_names_formats_thing_licence_and_kind(ask):
         assert '</doc/garden/north>; rel="alternate"; type="text/html"' in links
         assert f'<{BASE}id/garden/north>; rel="cite-as"' in links
         assert f'<{BASE}doc/garden/north>; rel="canonical"' in links
-        assert '</data/garden/north.ttl>; rel="describedby"' in links
+        described = '</data/garden/north.ttl>; rel="describedby"; type="text/turtle"' in links
+        assert described is ("/data/" not in path)
         assert '<https://licence.example/by>; rel="license"' in links
         assert f'<{BASE}ontology#Garden>; rel="type"' in links
 

@@ -456,3 +456,29 @@ class Documents:
             found = (v.value for v in values if isinstance(v, ox.NamedNode | ox.Literal))
             self._of_dataset[curie] = next(found, "")
         return self._of_dataset[curie]
+
+    def authors(self, iri: str) -> tuple[str, ...]:
+        """Who made something, where the data names them by an IRI; of the dataset where it says nothing."""
+        curies = ("dcterms:creator", "schema:author", "schema:creator")
+        for key in (iri, self._dataset or ""):
+            for curie in curies:
+                named = [
+                    v.value for v in self.index.values(key, expand(curie)) if isinstance(v, ox.NamedNode)
+                ]
+                if named:
+                    return tuple(named)
+        return ()
+
+    def files_of_dataset(self) -> tuple[tuple[str, str], ...]:
+        """The files the dataset can be had as, by address, each with its media type where that is said."""
+        quads = self._dataset_quads()
+        types = {
+            q.subject: node_key(q.object) for q in quads if q.predicate.value == expand("dcat:mediaType")
+        }
+        found = {
+            node_key(q.object): types.get(q.subject, "")
+            for q in quads
+            if q.predicate.value == expand("dcat:downloadURL")
+        }
+        # DCAT names media types by their address at IANA.
+        return tuple((iri, "/".join(name.split("/")[-2:])) for iri, name in sorted(found.items()))

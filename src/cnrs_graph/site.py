@@ -21,13 +21,22 @@ from cnrs_graph.errors import (
     UnknownQueryError,
     UnknownResourceError,
 )
-from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, TURTLE, Format, negotiate
+from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, Format, negotiate
 from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
 from cnrs_graph.publication import Publication
-from cnrs_graph.replies import PAGE_POLICY, Reply, link
+from cnrs_graph.replies import PAGE_POLICY, Reply
 from cnrs_graph.representations import graph_bytes
 from cnrs_graph.result_page import answer, asking, page_policy, results
+from cnrs_graph.signposting import (
+    LINKSET,
+    LINKSET_JSON,
+    Signposts,
+    header_of,
+    linkset_json,
+    linkset_text,
+)
+from cnrs_graph.terms import expand
 from cnrs_graph.words import WORDS
 
 __all__ = [
@@ -51,6 +60,7 @@ QUERY = Format("query", "application/sparql-query", "rq")
 JSON = Format("json", "application/json", "json")
 
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
+_DATASET = expand("schema:Dataset")
 _YEAR_SECONDS = 31_536_000
 
 
@@ -149,11 +159,11 @@ class Site:
         return replies.redirect(303, self._located(target), vary=_VARY, links=self._links(doc))
 
     def _reply_data(self, path: str, asked: Asked) -> Reply | None:
-        """One representation of a thing, by its own address."""
+        """One representation of a thing, by its own address, or all links about it."""
         stem, _, extension = path.rpartition(".")
         fmt, doc = _BY_EXTENSION.get(extension), self.documents.at(f"/doc/{stem[6:]}")
         if fmt is None or doc is None:
-            return None
+            return self._linkset(path, asked)
         return self._represented(doc, fmt, asked, vary=None)
 
     def _reply_document(self, path: str, asked: Asked) -> Reply | None:
@@ -162,12 +172,24 @@ class Site:
             stem, _, extension = path.rpartition(".")
             fmt, doc = _BY_EXTENSION.get(extension), self.documents.at(stem)
             if fmt is None or doc is None or doc.stem != stem or doc.quads is None:
-                return None
+                return self._linkset(path, asked)
             return self._represented(doc, fmt, asked, vary=None)
         fmt = negotiate(asked.accept, doc.offered)
         if path.startswith("/doc/") and fmt is not PAGE:
             return self._see_other(doc, fmt)
         return self._represented(doc, fmt, asked, vary=_VARY)
+
+    def _linkset(self, path: str, asked: Asked) -> Reply | None:
+        """Every link about a thing or a document, in one document."""
+        for fmt, write in ((LINKSET_JSON, linkset_json), (LINKSET, linkset_text)):
+            stem = path.removesuffix(f".{fmt.extension}")
+            doc = self.documents.at(f"/doc/{stem[6:]}" if stem.startswith("/data/") else stem)
+            if stem != path and doc is not None and doc.stem == stem and doc.quads is not None:
+                body = write(self._signposts(doc), self.base)
+                return replies.success(
+                    body, fmt, if_none_match=asked.if_none_match, vary=None, modified=self._modified
+                )
+        return None
 
     def _represented(self, doc: Document, fmt: Format, asked: Asked, *, vary: str | None) -> Reply:
         """A document in one format."""
@@ -178,24 +200,36 @@ class Site:
             if_none_match=asked.if_none_match,
             vary=vary,
             location=self._located(at) if vary and fmt is not PAGE else None,
-            links=self._links(doc),
+            links=self._links(doc, fmt),
+            modified=self._modified,
         )
 
-    def _links(self, doc: Document) -> list[str]:
-        """The Link header of a document and of the thing it is about."""
-        page = [link(self._located(doc.path), "alternate", media_type=PAGE.media_type)] if doc.page else []
-        data = [link(self._located(at), "alternate", media_type=fmt.media_type) for fmt, at in doc.variants()]
-        about = [link(doc.iri, "cite-as"), link(f"{self.base}{doc.path[1:]}", "canonical")]
-        if doc.quads is not None:
-            about.append(link(self._located(f"{doc.stem}.ttl"), "describedby", media_type=TURTLE.media_type))
-        licence = self.documents.of_dataset("dcterms:license")
-        return [
-            *page,
-            *data,
-            *about,
-            *([link(licence, "license")] if licence else []),
-            *(link(kind, "type") for kind in doc.kinds if not kind.startswith("_:")),
-        ]
+    def _links(self, doc: Document, fmt: Format = PAGE) -> list[str]:
+        """The Link header of a document in a format; of a thing too, which has that of its page."""
+        return header_of(self._signposts(doc), self.base, fmt, self._located)
+
+    def _signposts(self, doc: Document) -> Signposts:
+        """What there is to link about a document."""
+        return Signposts(
+            thing=doc.iri,
+            page=doc.path if doc.page is not None else None,
+            stem=doc.stem,
+            data=tuple(doc.variants()),
+            kinds=doc.kinds or ((_DATASET,) if doc.stem == "/dataset" else ()),
+            licence=self.documents.of_dataset("dcterms:license"),
+            authors=self.documents.authors(doc.iri),
+            items=self._items if doc.stem == "/dataset" else (),
+        )
+
+    @cached_property
+    def _items(self) -> tuple[tuple[str, str], ...]:
+        """The files that hold the dataset."""
+        return self.documents.files_of_dataset()
+
+    @cached_property
+    def _modified(self) -> str | None:
+        """The day of the release."""
+        return replies.http_date(self.documents.of_dataset("dcterms:modified"))
 
     def _other_spelling(self, path: str) -> str | None:
         """The path that another spelling means, if that exists."""
@@ -371,6 +405,8 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
         if doc.stem not in stems:
             stems.add(doc.stem)
             yield from ((at, fmt) for fmt, at in doc.variants())
+            if doc.quads is not None:
+                yield from ((f"{doc.stem}.{fmt.extension}", fmt) for fmt in (LINKSET_JSON, LINKSET))
 
 
 def _as_sent(path: str) -> str:
