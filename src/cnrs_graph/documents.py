@@ -34,6 +34,7 @@ from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
+from cnrs_graph.register import Retired
 from cnrs_graph.representations import graph_bytes
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
@@ -184,10 +185,15 @@ class Documents:
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
         table: dict[str, str] = {}
-        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE):
+        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE, *self.retired):
             key = folded(path)
             table[key] = "" if key in table and table[key] != path else path
         return table
+
+    @cached_property
+    def retired(self) -> Mapping[str, Retired]:
+        """What is published no more, by the path that its page had."""
+        return {path_of(self.base, iri) or "": found for iri, found in self.publication.retired.items()}
 
     def _things(self) -> Iterator[Document]:
         for iri in {*self.index.accepted, *self.index.claimed}:
@@ -197,7 +203,7 @@ class Documents:
 
     def _thing(self, iri: str) -> Document | None:
         path = path_of(self.base, iri)
-        if path is None or "#" in path or path == "/":
+        if path is None or "#" in path or path == "/" or iri in self.publication.retired:
             return None
         first = data_path(self.base, iri, "")
         return Document(

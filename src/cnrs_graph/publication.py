@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 
@@ -17,6 +17,7 @@ from cnrs_graph.executables import described
 from cnrs_graph.lookup import Stored
 from cnrs_graph.queries import Catalogue, SavedQuery
 from cnrs_graph.reasoning import entail, read_rules
+from cnrs_graph.register import Retired, read_register
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
 
@@ -43,6 +44,8 @@ class Publication:
     outside_default: tuple[str, ...]
     #: The saved queries as statements, for editors that ask the endpoint for examples; no part of the data.
     queries: Dataset = _NOTHING
+    #: What was published once and is no more, by IRI.
+    retired: Mapping[str, Retired] = field(default_factory=dict)
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
     stored: Stored | None = None
 
@@ -171,7 +174,16 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         report=report,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        retired=retired(config),
     )
+
+
+def retired(config: Config) -> Mapping[str, Retired]:
+    """What was published once and is no more, as the register says.
+
+    Raises: SourceError.
+    """
+    return read_register(config.register, config.base) if config.register is not None else {}
 
 
 def load_into(
@@ -216,6 +228,7 @@ def on_store(config: Config, stored: Stored) -> Publication:
         report=None,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        retired=retired(config),
         stored=stored,
     )
 

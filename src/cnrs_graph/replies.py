@@ -24,6 +24,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.ParameterError: 400,
     errors.UnknownQueryError: 404,
     errors.UnknownResourceError: 404,
+    errors.WithdrawnError: 410,
     errors.NotAcceptableError: 406,
     errors.QueryTimeoutError: 504,
     errors.QueryMemoryError: 504,
@@ -204,6 +205,16 @@ def error_reply(error: Exception, fmt: Format, page: bytes, *, policy: str = PAG
         return Reply(status, tuple(headers), page)
     body = f"{sentence_of(error)}\n".encode() if fmt is TEXT else _problem(error)
     return Reply(status, tuple(headers), body)
+
+
+def gone(body: bytes, fmt: Format, *, vary: str | None, links: Sequence[str]) -> Reply:
+    """Say in a data format what is left of a thing that is published no more.
+
+    Source: RFC 9110, section 15.5.11.
+    """
+    headers = [("Content-Type", fmt.content_type), ("Cache-Control", "public, max-age=60"), *_EVERYWHERE]
+    headers += [("Vary", vary)] if vary else []
+    return Reply(410, (*headers, ("Link", ", ".join(links))), body)
 
 
 def _problem(error: Exception) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from cnrs_graph import list_pages, query_api, replies
-from cnrs_graph.addresses import folded
+from cnrs_graph.addresses import data_path, folded, path_of
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
 from cnrs_graph.documents import Document, Documents
@@ -20,12 +20,13 @@ from cnrs_graph.errors import (
     NotAcceptableError,
     UnknownQueryError,
     UnknownResourceError,
+    WithdrawnError,
 )
-from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, Format, negotiate
+from cnrs_graph.formats import GRAPH_FORMATS, PAGE, PROBLEM, TEXT, Format, negotiate
 from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
 from cnrs_graph.publication import Publication
-from cnrs_graph.replies import PAGE_POLICY, Reply
+from cnrs_graph.replies import PAGE_POLICY, Reply, link
 from cnrs_graph.representations import graph_bytes
 from cnrs_graph.result_page import answer, asking, page_policy, results
 from cnrs_graph.signposting import (
@@ -97,6 +98,9 @@ class Site:
             found = self._reply_document(path, asked)
         if found is not None:
             return found
+        gone = self._gone(path, asked)
+        if gone is not None:
+            return gone
         elsewhere = self._other_spelling(path)
         if elsewhere is not None:
             return replies.redirect(308, self._located(elsewhere, asked.query))
@@ -179,6 +183,29 @@ class Site:
             return self._see_other(doc, fmt)
         return self._represented(doc, fmt, asked, vary=_VARY)
 
+    def _gone(self, path: str, asked: Asked) -> Reply | None:
+        """Send on from what was merged; say in data what was withdrawn.
+
+        Raises: WithdrawnError for who reads no data.
+        """
+        _, folder, tail = (*path.split("/", 2), "", "")[:3]
+        stem, _, extension = tail.rpartition(".") if folder == "data" else (tail, "", "")
+        found = self.documents.retired.get(f"/doc/{stem}") if folder in ("id", "doc", "data") else None
+        if found is None or (folder == "data" and extension not in _BY_EXTENSION):
+            return None
+        if found.replaced_by is not None:
+            page = path_of(self.base, found.replaced_by) or ""
+            target = data_path(self.base, found.replaced_by, extension) if folder == "data" else None
+            return replies.redirect(
+                301, self._located(target or f"/{folder}{page.removeprefix('/doc')}", asked.query)
+            )
+        fmt = _BY_EXTENSION.get(extension) or _said_in(asked.accept)
+        if fmt not in GRAPH_FORMATS:
+            raise WithdrawnError(found.iri, found.reason)
+        body = graph_bytes(found.tombstone(), fmt, base=self.base, first=found.iri)
+        links = [link(found.iri, "cite-as")]
+        return replies.gone(body, fmt, vary=None if folder == "data" else "Accept", links=links)
+
     def _linkset(self, path: str, asked: Asked) -> Reply | None:
         """Every link about a thing or a document, in one document."""
         for fmt, write in ((LINKSET_JSON, linkset_json), (LINKSET, linkset_text)):
@@ -251,6 +278,14 @@ class Site:
 
     def _located(self, path: str, query: str = "") -> str:
         return f"{self.prefix}{path}" + (f"?{query}" if query else "")
+
+
+def _said_in(accept: str | None) -> Format:
+    """The format to say in that something is gone: data for who asks for data."""
+    try:
+        return negotiate(accept, (PAGE, *GRAPH_FORMATS, PROBLEM, TEXT))
+    except NotAcceptableError:
+        return PROBLEM
 
 
 _VARY = "Accept, Accept-Language" if len(WORDS) > 1 else "Accept"
