@@ -22,7 +22,7 @@ FLOORS = (
         "compression",
         "register",
     },
-    {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading", "signposting"},
+    {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading", "signposting", "context"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
     {"census"},

@@ -389,6 +389,8 @@ class Links(HTMLParser):
         self.links, self.anchors, self.tags, self.attributes = [], set(), [], []
 
     def handle_starttag(self, tag, attrs):
+        if (tag, attrs) == ("script", [("type", "application/ld+json")]):
+            return  # data, which nothing runs
         self.tags.append(tag)
         for name, value in attrs:
             self.attributes.append(name)

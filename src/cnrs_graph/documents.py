@@ -14,6 +14,7 @@ import pyoxigraph as ox
 from cnrs_graph import list_pages, term_pages
 from cnrs_graph.addresses import data_path, encoded, folded, path_of, prefix_of
 from cnrs_graph.choices import Choice, choices, limits
+from cnrs_graph.context import Context, context_of
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
 from cnrs_graph.errors import UnknownResourceError
@@ -35,7 +36,7 @@ from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
 from cnrs_graph.register import Retired
-from cnrs_graph.representations import graph_bytes
+from cnrs_graph.representations import embedded, graph_bytes
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
 
@@ -125,7 +126,8 @@ class Documents:
         if fmt is PAGE and doc.page is not None:
             body = doc.page(self.desk(language))
         else:
-            body = graph_bytes(self._quads(doc, fmt), fmt, base=self.base, first=doc.iri)
+            quads = self._quads(doc, fmt)
+            body = graph_bytes(quads, fmt, base=self.base, first=doc.iri, context=self.context)
         if self._stored is not None and self._stored.changes:
             return body
         with self._keeping:
@@ -185,10 +187,23 @@ class Documents:
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
         table: dict[str, str] = {}
-        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE, *self.retired):
+        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE, *self.retired, *self.contexts):
             key = folded(path)
             table[key] = "" if key in table and table[key] != path else path
         return table
+
+    @cached_property
+    def context(self) -> Context:
+        """The words of our JSON-LD."""
+        return context_of(self.base, self.publication.said.only("ontology", "shapes").quads)
+
+    @cached_property
+    def contexts(self) -> Mapping[str, bytes]:
+        """The context as it is now, and every version that was released, by path."""
+        now = self.context.document()
+        released = {f"/context/{version}.jsonld": body for version, body in self.publication.contexts.items()}
+        own = {f"/context/{self.context.version}.jsonld": now} if self.context.version else {}
+        return {"/context.jsonld": now, **own, **released}
 
     @cached_property
     def retired(self) -> Mapping[str, Retired]:
@@ -302,9 +317,16 @@ class Documents:
 
     def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
         nav = "/browse" if iri.startswith(f"{self.base}id/") else "/ontology"
-        return lambda desk: thing_page(
-            desk, describe(self.index, iri), data_links(desk, self._document_of(iri).variants()), nav=nav
-        )
+
+        def page(desk: Desk) -> bytes:
+            description = describe(self.index, iri)
+            parts = (fact for part in description.parts for fact in part.facts)
+            own = (*description.facts, *parts)
+            jsonld = embedded((quad for fact in own for quad in fact.quads()), self.context, first=iri)
+            links = data_links(desk, self._document_of(iri).variants())
+            return thing_page(desk, description, links, nav=nav, jsonld=jsonld)
+
+        return page
 
     def _thing_quads(self, iri: str) -> Callable[[], Sequence[ox.Quad]]:
         return lambda: document(self.index, describe(self.index, iri), self._about(iri))

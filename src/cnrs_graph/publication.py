@@ -44,6 +44,8 @@ class Publication:
     outside_default: tuple[str, ...]
     #: The saved queries as statements, for editors that ask the endpoint for examples; no part of the data.
     queries: Dataset = _NOTHING
+    #: The JSON-LD contexts that were released, by version.
+    contexts: Mapping[str, bytes] = field(default_factory=dict)
     #: What was published once and is no more, by IRI.
     retired: Mapping[str, Retired] = field(default_factory=dict)
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
@@ -175,6 +177,7 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
         retired=retired(config),
+        contexts=contexts(config),
     )
 
 
@@ -184,6 +187,12 @@ def retired(config: Config) -> Mapping[str, Retired]:
     Raises: SourceError.
     """
     return read_register(config.register, config.base) if config.register is not None else {}
+
+
+def contexts(config: Config) -> Mapping[str, bytes]:
+    """The JSON-LD contexts that were released with versions of the ontology, by version."""
+    # Not .jsonld: what is read as data ends so.
+    return {file.stem: file.read_bytes() for file in sorted((config.ontology / "contexts").glob("*.json"))}
 
 
 def load_into(
@@ -229,6 +238,7 @@ def on_store(config: Config, stored: Stored) -> Publication:
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
         retired=retired(config),
+        contexts=contexts(config),
         stored=stored,
     )
 

@@ -22,7 +22,7 @@ from cnrs_graph.errors import (
     UnknownResourceError,
     WithdrawnError,
 )
-from cnrs_graph.formats import GRAPH_FORMATS, PAGE, PROBLEM, TEXT, Format, negotiate
+from cnrs_graph.formats import GRAPH_FORMATS, JSONLD, PAGE, PROBLEM, TEXT, Format, negotiate
 from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
 from cnrs_graph.publication import Publication
@@ -137,6 +137,9 @@ class Site:
             return replies.success(body, TEXT, if_none_match=asked.if_none_match, vary=None)
         if path == "/sparql/completions.json":
             return replies.success(self.completions, JSON, if_none_match=asked.if_none_match, vary=None)
+        context = self.documents.contexts.get(path)
+        if context is not None:
+            return replies.success(context, JSONLD, if_none_match=asked.if_none_match, vary=None)
         page = self.documents.plain_pages.get(path)
         if page is not None:
             return self.page(asked, page)
@@ -434,6 +437,7 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
     yield from ((f"/queries/{name}.rq", QUERY) for name in publication.catalogue)
     yield from ((path, fmt) for path, (fmt, _) in static_files().items())
     yield "/robots.txt", TEXT
+    yield from ((path, JSONLD) for path in site.documents.contexts)
     stems = set()
     for path, doc in site.documents.by_path.items():
         yield path, PAGE
