@@ -24,7 +24,7 @@ FLOORS = (
     },
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading", "signposting", "context"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
-    {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
+    {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming", "hosting"},
     {"census"},
     {"disk", "remote"},
     {"publication"},
@@ -32,7 +32,7 @@ FLOORS = (
     {"documents"},
     {"query_api"},
     {"site"},
-    {"graph_store"},
+    {"graph_store", "export"},
     {"web"},
     {"cli"},
 )
