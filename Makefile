@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 CHROMIUM := $(shell command -v chromium)
-NGINX := $(shell command -v nginx || ls /usr/sbin/nginx 2>/dev/null)
+WEBSERVERS := $(wildcard /usr/sbin/nginx /usr/sbin/apache2)
 NPM := $(shell command -v npm)
 EDITOR_BUNDLE := src/cnrs_graph/static/manifest.json
 
@@ -17,7 +17,7 @@ serve: $(VENV)/installed
 	@[ -f $(EDITOR_BUNDLE) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form."
 	$(BIN)/cnrs-graph serve --port $(PORT)
 
-test: npm $(VENV)/installed-dev browser nginx editor
+test: npm $(VENV)/installed-dev browser webservers editor
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types test valid docs
@@ -68,7 +68,7 @@ editor: $(EDITOR_BUNDLE)
 $(EDITOR_BUNDLE): editor/package-lock.json editor/build.mjs $(wildcard editor/src/*) | npm
 	cd editor && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
 
-.PHONY: npm browser nginx
+.PHONY: npm browser webservers
 npm:
 ifeq ($(NPM),)
 	$(SUDO) apt-get update
@@ -81,10 +81,10 @@ ifeq ($(CHROMIUM),)
 	$(SUDO) apt-get install -y --no-install-recommends chromium
 endif
 
-nginx:
-ifeq ($(NGINX),)
+webservers:
+ifneq ($(words $(WEBSERVERS)),2)
 	$(SUDO) apt-get update
-	$(SUDO) apt-get install -y --no-install-recommends nginx-light
+	$(SUDO) apt-get install -y --no-install-recommends nginx-light apache2-bin
 endif
 
 clean:

@@ -210,7 +210,7 @@ def export(options: argparse.Namespace) -> int:
     )
     published = build(config, validated=not options.no_validate)
     count = write(published, Path(options.into))
-    _tell(options, f"{count} files in {options.into}; nginx.conf there says how to serve them")
+    _tell(options, f"{count} files in {options.into}; nginx.conf and apache.conf there say how to serve them")
     return 0
 
 

@@ -43,6 +43,7 @@ def _export(publication: Publication, place: Path) -> int:
         count += 1
     copy = hosting.Copy(publication.base, site.prefix, types, tuple(publication.retired.values()))
     (place / "nginx.conf").write_text(hosting.nginx(copy), encoding="utf-8")
+    (place / "apache.conf").write_text(hosting.apache(copy), encoding="utf-8")
     if urlsplit(publication.public_url).netloc:
         rule = hosting.w3id(publication.public_url.rstrip("/"))
         (place / "w3id.htaccess").write_text(rule, encoding="utf-8")

@@ -85,6 +85,54 @@ location {at}/ {{ try_files $uri.$as $uri $uri.html =404; }}
 """
 
 
+def apache(copy: Copy) -> str:
+    """The same for a virtual host of Apache whose document root is the folder of the files."""
+    at, root = copy.prefix, "%{DOCUMENT_ROOT}"
+    types = "".join(
+        f'AddType "{kind}{"; charset=utf-8" if kind.startswith("text/") else ""}" .{ext}\n'
+        for ext, kind in sorted(copy.types.items())
+        if "." not in ext
+    )
+    asked = "".join(
+        f'RewriteCond %{{HTTP:Accept}} "{pattern}" [NC]\nRewriteRule ^ - [E=AS:{fmt.extension}]\n'
+        for fmt, pattern in _wishes()
+    )
+    headers = "".join(f'Header always set {name} "{value}"\n' for name, value in _HEADERS)
+    signs = _signs(copy, "%{THING}e").replace('"', '\\"')
+    return f"""# Include this in a virtual host whose DocumentRoot is the folder www beside this file.
+# Needs the modules rewrite, headers and mime; Location headers name the host, so set ServerName and
+# UseCanonicalName On.
+AddDefaultCharset Off
+DirectorySlash Off
+{types}<FilesMatch "\\.{re.escape(LINKSET_JSON.extension)}$">
+    ForceType {LINKSET_JSON.media_type}
+</FilesMatch>
+{headers}Header always set Link "{signs}" env=THING
+ErrorDocument 404 {at}{GONE}/404.html
+ErrorDocument 410 {at}{GONE}/410
+RewriteEngine On
+RewriteRule ^ - [E=AS:html]
+{asked}RewriteCond %{{ENV:REDIRECT_LEFT}} ^(.+)$
+RewriteRule ^{at}{GONE}/410$ {root}{at}{GONE}/%1 [L]
+RewriteCond %{{ENV:REDIRECT_STATUS}} ^$
+RewriteRule ^{at}{GONE}/ - [R=404,L]
+{"".join(_apache_retired(copy, each) for each in copy.retired)}RewriteCond {root}{at}/doc/$1.html -f
+RewriteCond %{{THE_REQUEST}} "^\\S+ {at}/(?:id|doc)/([^ ?]+)"
+RewriteRule ^{at}/(?:id|doc)/(.+)$ - [E=THING:%1]
+RewriteCond {root}{at}/doc/$2.html !-f
+RewriteRule ^{at}/(id|doc)/(.+)$ - [R=404,L]
+RewriteCond %{{ENV:AS}} !=html
+RewriteRule ^{at}/(?:id|doc)/(.+)$ {at}/data/%{{ENV:THING}}.%{{ENV:AS}} [R=303,NE,L]
+RewriteRule ^{at}/id/ {at}/doc/%{{ENV:THING}} [R=303,NE,L]
+RewriteRule ^{at}/$ {root}{at}/index.%{{ENV:AS}} [L]
+RewriteCond {root}$0.%{{ENV:AS}} -f
+RewriteRule ^{at}/.*$ {root}$0.%{{ENV:AS}} [L]
+RewriteCond {root}$0 !-f
+RewriteCond {root}$0.html -f
+RewriteRule ^{at}/.*$ {root}$0.html [L]
+"""
+
+
 def w3id(public_url: str) -> str:
     """The rule that sends every permanent address on to where the site is served."""
     rule = f"RewriteRule ^(.*)$ {public_url}/$1 [R=302,NE,L]"
@@ -139,4 +187,20 @@ def _nginx_retired(copy: Copy, retired: Retired) -> str:
         f"location = {at}/id/{thing} {{ return 301 {at}/id{page.removeprefix('/doc')}; }}\n"
         f"location = {at}/doc/{thing} {{ return 301 {at}{page}; }}\n"
         f"{data} {{ return 301 {at}{moved}; }}\n"
+    )
+
+
+def _apache_retired(copy: Copy, retired: Retired) -> str:
+    """The same for Apache."""
+    at = copy.prefix
+    thing = (path_of(copy.base, retired.iri) or "")[len("/doc/") :]
+    data = f"^{at}/data/{re.escape(thing)}\\.({_EXTENSIONS})$"
+    if retired.replaced_by is None:
+        left = f"RewriteRule ^{at}/(?:id|doc)/{re.escape(thing)}$ - [E=LEFT:{thing}.%{{ENV:AS}},G]\n"
+        return f"{left}RewriteRule {data} - [E=LEFT:{thing}.$1,G]\n"
+    page = path_of(copy.base, retired.replaced_by) or ""
+    moved = data_path(copy.base, retired.replaced_by, "$1")
+    return (
+        f"RewriteRule ^{at}/(id|doc)/{re.escape(thing)}$ {at}/$1{page.removeprefix('/doc')} [R=301,L]\n"
+        f"RewriteRule {data} {at}{moved} [R=301,L]\n"
     )

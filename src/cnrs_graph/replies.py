@@ -65,6 +65,7 @@ _EVERYWHERE = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer-when-downgrade"),
 )
+_UNSAFE = re.compile(r'[^!-~]|[<>"\\]')
 _ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 Headers = tuple[tuple[str, str], ...]
@@ -266,7 +267,7 @@ def link(target: str, rel: str, *, media_type: str | None = None, anchor: str | 
 
 def uri_of(text: str) -> str:
     """A path, an IRI or a media type with what a URI and a header cannot hold percent-encoded."""
-    return "".join(c if "!" <= c <= "~" and c not in '<>"\\' else _escaped(c) for c in text)
+    return _UNSAFE.sub(lambda found: _escaped(found[0]), text)
 
 
 def _escaped(character: str) -> str:
