@@ -8,24 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
-    {"errors", "progress", "words", "zygote"},
-    {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {
-        "dataset",
-        "sparql",
-        "places",
-        "protocol",
-        "shapes",
-        "replies",
-        "editor",
-        "languages",
-        "compression",
-        "register",
-    },
+    {"errors", "progress", "words", "likeness", "answering"},
+    {"terms", "formats", "addresses", "sparql_words", "journal", "desk"},
+    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "zygote"}
+    | {"languages", "compression", "register"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading", "signposting", "context"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming", "hosting"},
-    {"census"},
+    {"census", "desks"},
     {"disk", "remote"},
     {"publication"},
     {"thing_page", "list_pages", "term_pages", "result_page", "query_page", "completion"},
@@ -33,7 +23,7 @@ FLOORS = (
     {"query_api"},
     {"site"},
     {"graph_store", "export"},
-    {"web"},
+    {"web", "hall"},
     {"cli"},
 )
 #: Foreign libraries that live in one room (rdflib and pyoxigraph are at home everywhere above `errors`).
@@ -45,7 +35,7 @@ ROOMS = {
     "starlette": {"web", "streaming", "compression"},
     "starlette_compress": {"compression"},
     "prometheus_client": {"metrics"},
-    "uvicorn": {"cli", "web"},
+    "uvicorn": {"cli", "web", "hall"},
     "argparse": {"cli"},
     "jinja2": {"pages"},
     "tomllib": {"config"},

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -85,7 +84,7 @@ class Nginx(WebServer):
             f"include {place}/nginx.conf; }} }}\n"
         )
         return [
-            shutil.which("nginx") or "/usr/sbin/nginx",
+            "/usr/sbin/nginx",
             "-p",
             scratch,
             "-e",

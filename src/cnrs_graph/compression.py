@@ -96,12 +96,19 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 
 def _tag(message: Message, suffix: bytes, held: bytes) -> None:
-    """Give a packed answer its own entity tag, and an unchanged one the tag that the client holds."""
+    """Give a packed answer its own entity tag, and an unchanged one the tag that the client holds.
+
+    A weak tag says the same of every packing already.
+    """
     headers = message["headers"]
     packed = any(name == b"content-encoding" for name, _ in headers)
     for at, (name, value) in enumerate(headers):
         own = _TAG.sub(rb'"\1' + suffix + b'"', value)
-        if name == b"etag" and (packed or (message["status"] == 304 and own in held)):
+        if (
+            name == b"etag"
+            and not value.startswith(b"W/")
+            and (packed or (message["status"] == 304 and own in held))
+        ):
             headers[at] = (name, own)
 
 
@@ -120,9 +127,10 @@ def _varying(send: Send) -> Send:
 
 
 def _add_vary(headers: list[tuple[bytes, bytes]]) -> None:
+    """Say it once, whoever may have said it before."""
     for at, (name, value) in enumerate(headers):
         if name == b"vary":
-            if b"accept-encoding" not in value.lower():
-                headers[at] = (name, value + b", Accept-Encoding")
+            fields = [*(field.strip() for field in value.split(b",")), b"Accept-Encoding"]
+            headers[at] = (name, b", ".join(dict.fromkeys(fields)))
             return
     headers.append((b"vary", b"Accept-Encoding"))
