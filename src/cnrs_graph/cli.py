@@ -195,7 +195,12 @@ def load(options: argparse.Namespace) -> int:
     place = Path(os.path.normpath(Path(options.into).absolute()))
     with Bar(sys.stderr) if seen else unseen() as bar:
         manifest = load_into(
-            config, place, inferring=not options.no_infer, replace=options.replace, progress=bar.show
+            config,
+            place,
+            inferring=not options.no_infer,
+            replace=options.replace,
+            dumping=options.dumps,
+            progress=bar.show,
         )
     _tell(options, f"{manifest.statements} statements in {options.into}; serve --store {options.into}")
     return 0
@@ -605,6 +610,9 @@ def _add_load(commands: Any) -> None:
     )
     command.add_argument("--into", metavar="DIR", required=True, help="where the store will be")
     command.add_argument("--replace", action="store_true", help="put it in the place of the store there")
+    command.add_argument(
+        "--dumps", action="store_true", help="write the whole dataset as files too, to be fetched"
+    )
     command.add_argument("--no-infer", action="store_true", help="leave out what follows from the data")
     command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from cnrs_graph import hosting
 from cnrs_graph.errors import Place, SourceError, UnknownResourceError, WithdrawnError
-from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
+from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, Format
 from cnrs_graph.publication import Publication
 from cnrs_graph.site import addresses, failure, reply, site_of
 
@@ -74,7 +74,8 @@ def file_of(path: str, fmt: Format) -> str:
     'doc/garden/café.html'
     """
     name = unquote(path).lstrip("/") or "index"
-    return name if name.endswith(f".{fmt.extension}") and fmt is not PAGE else f"{name}.{fmt.extension}"
+    named = name.endswith(f".{fmt.extension}") and fmt is not PAGE
+    return name if named or fmt is TEXT else f"{name}.{fmt.extension}"
 
 
 def _negotiated(publication: Publication) -> Iterator[tuple[str, Format]]:

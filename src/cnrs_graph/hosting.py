@@ -56,6 +56,7 @@ def nginx(copy: Copy) -> str:
 charset utf-8;
 charset_types {texts};
 absolute_redirect off;
+default_type text/plain;
 types {{
 {types}}}
 set $as html;
@@ -106,6 +107,9 @@ AddDefaultCharset Off
 DirectorySlash Off
 {types}<FilesMatch "\\.{re.escape(LINKSET_JSON.extension)}$">
     ForceType {LINKSET_JSON.media_type}
+</FilesMatch>
+<FilesMatch "^[^.]+$">
+    ForceType "text/plain; charset=utf-8"
 </FilesMatch>
 {headers}Header always set Link "{signs}" env=THING
 ErrorDocument 404 {at}{GONE}/404.html

@@ -24,6 +24,7 @@ from cnrs_graph.compression import Compressed
 from cnrs_graph.config import Config
 from cnrs_graph.desk import tag_of
 from cnrs_graph.desks import Desks, are_possible
+from cnrs_graph.downloads import FileAnswer
 from cnrs_graph.errors import (
     CallerLeftError,
     CnrsGraphError,
@@ -139,6 +140,7 @@ def create_app(
     _add_status(app, door)
     _add_graph_store(app, door)
     _add_queries(app, door)
+    _add_dumps(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
@@ -271,6 +273,16 @@ def _add_queries(app: FastAPI, door: Door) -> None:
         return without_queries()
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_dumps(app: FastAPI, door: Door) -> None:
+    @app.get("/dump/{name}", tags=["data"], summary="Fetch the whole dataset", response_class=Response)
+    def dump(request: Request) -> Response:
+        unchanged = request.headers.get("if-none-match")
+        answer, file = site_of(door.publication).download(_raw_path(request), unchanged)
+        if answer is None or file is None:
+            return _anything(door, request)
+        return FileAnswer(answer, file)
 
 
 def _read_saved(door: Door, request: Request) -> SavedAnswer | None:
