@@ -177,6 +177,15 @@ def test_the_shipped_dataset_and_things_have_signposts(publication):
     assert f"{base}doc/cooperation/ln2" in reply(publication, "/data/cooperation/ln2.linkset").body.decode()
 
 
+def test_the_files_of_the_dataset_are_its_items(publication):
+    links = links_of(publication, "/dataset", "text/html")
+    items = {target: kind for _, rel, target, kind in links if rel == "item"}
+    assert items[f"{publication.base}dump/dataset.nq.gz"] == "application/gzip"
+    for target, kind in items.items():
+        answer = reply(publication, "/" + target.removeprefix(publication.base))
+        assert (answer.status, answer.header("Content-Type").partition(";")[0]) == (200, kind)
+
+
 def test_the_day_of_the_release_is_said_with_every_document(publication):
     day = reply(publication, "/data/cooperation/ln2.ttl").header("Last-Modified")
     assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} 00:00:00 GMT", day)

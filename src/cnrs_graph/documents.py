@@ -547,15 +547,8 @@ class Documents:
         return ()
 
     def files_of_dataset(self) -> tuple[tuple[str, str], ...]:
-        """The files the dataset can be had as, by address, each with its media type where that is said."""
-        quads = self._dataset_quads()
-        types = {
-            q.subject: node_key(q.object) for q in quads if q.predicate.value == expand("dcat:mediaType")
-        }
-        found = {
-            node_key(q.object): types.get(q.subject, "")
-            for q in quads
-            if q.predicate.value == expand("dcat:downloadURL")
-        }
-        # DCAT names media types by their address at IANA.
-        return tuple((iri, "/".join(name.split("/")[-2:])) for iri, name in sorted(found.items()))
+        """The files the dataset can be had as, by address, each with its media type."""
+        return tuple(
+            (dump_iri(self.base, dump), "application/gzip" if dump.is_packed else dump.fmt.media_type)
+            for dump in self.dumps
+        )
