@@ -290,6 +290,24 @@ def load(options: argparse.Namespace) -> int:
     return 0
 
 
+def export(options: argparse.Namespace) -> int:
+    """Write the whole site as files for any web server."""
+    from cnrs_graph.config import changed
+    from cnrs_graph.export import export as write
+    from cnrs_graph.publication import build
+
+    config = changed(
+        _config(options),
+        data=tuple(Path(path) for path in options.path) or None,
+        base=options.base,
+        public_url=options.public_url,
+    )
+    published = build(config, validated=not options.no_validate)
+    count = write(published, Path(options.into))
+    _tell(options, f"{count} files in {options.into}; nginx.conf and apache.conf there say how to serve them")
+    return 0
+
+
 def query(options: argparse.Namespace) -> int:
     """Run a saved query, a file or standard input, and print the answer."""
     from cnrs_graph.answers import table
@@ -602,6 +620,7 @@ def parser() -> argparse.ArgumentParser:
     _add_validate(commands)
     _add_serve(commands)
     _add_load(commands)
+    _add_export(commands)
     _add_query(commands)
     _add_describe(commands)
     return top
@@ -734,6 +753,21 @@ def _add_load(commands: Any) -> None:
     )
     command.add_argument("--no-infer", action="store_true", help="leave out what follows from the data")
     command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
+
+
+def _add_export(commands: Any) -> None:
+    command = _command(
+        commands, "export", export, "cnrs-graph export public/ --public-url https://example.org/graph"
+    )
+    command.add_argument("into", metavar="DIR", help="a folder that is empty, or not there yet")
+    command.add_argument(
+        "path", nargs="*", help="data to publish instead of the shipped, or a folder with publication.toml"
+    )
+    command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
+    command.add_argument(
+        "--public-url", metavar="URL", help="where the files will be served, with their path prefix"
+    )
+    command.add_argument("--no-validate", action="store_true", help="write without validating first")
 
 
 def _add_query(commands: Any) -> None:

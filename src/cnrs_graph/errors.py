@@ -201,6 +201,15 @@ class UnknownResourceError(CnrsGraphError):
         super().__init__(f"nothing is said about {iri}{hint}")
 
 
+class WithdrawnError(UnknownResourceError):
+    """There was a thing with this IRI, and it is published no more."""
+
+    def __init__(self, iri: str, reason: str = "") -> None:
+        super().__init__(iri)
+        self.reason = reason
+        self.args = (f"{iri} was withdrawn" + (f": {reason}" if reason else ""),)
+
+
 class NotAcceptableError(CnrsGraphError):
     """None of the offered formats fits the Accept header."""
 

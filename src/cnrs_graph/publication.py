@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from cnrs_graph.executables import described
 from cnrs_graph.lookup import Stored
 from cnrs_graph.queries import Catalogue, SavedQuery
 from cnrs_graph.reasoning import entail, read_rules
+from cnrs_graph.register import Retired, read_register
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
 
@@ -45,6 +46,10 @@ class Publication:
     outside_default: tuple[str, ...]
     #: The saved queries as statements, for editors that ask the endpoint for examples; no part of the data.
     queries: Dataset = _NOTHING
+    #: The JSON-LD contexts that were released, by version.
+    contexts: Mapping[str, bytes] = field(default_factory=dict)
+    #: What was published once and is no more, by IRI.
+    retired: Mapping[str, Retired] = field(default_factory=dict)
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
     stored: Stored | None = None
 
@@ -203,7 +208,23 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         report=report,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        retired=retired(config),
+        contexts=contexts(config),
     )
+
+
+def retired(config: Config) -> Mapping[str, Retired]:
+    """What was published once and is no more, as the register says.
+
+    Raises: SourceError.
+    """
+    return read_register(config.register, config.base) if config.register is not None else {}
+
+
+def contexts(config: Config) -> Mapping[str, bytes]:
+    """The JSON-LD contexts that were released with versions of the ontology, by version."""
+    # Not .jsonld: what is read as data ends so.
+    return {file.stem: file.read_bytes() for file in sorted((config.ontology / "contexts").glob("*.json"))}
 
 
 def load_into(
@@ -250,6 +271,8 @@ def on_store(config: Config, stored: Stored) -> Publication:
         report=None,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        retired=retired(config),
+        contexts=contexts(config),
         stored=stored,
     )
 

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cnrs_graph import __version__, check_door, graph_store
 from cnrs_graph.addresses import folded
 from cnrs_graph.checking import Checker
+from cnrs_graph.compression import Compressed
 from cnrs_graph.config import Config
 from cnrs_graph.desk import tag_of
 from cnrs_graph.desks import Desks, are_possible
@@ -149,7 +150,7 @@ def create_app(
     if desks is not None:
         desks.recorders = recorders
         recorders = (*recorders, desks.learn)
-    return WithoutPrefix(Journal(HeadAsGet(app), recorders), prefix_of(publication.public_url))
+    return WithoutPrefix(Journal(HeadAsGet(Compressed(app)), recorders), prefix_of(publication.public_url))
 
 
 def pool_of(config: Config, desks: Desks | None = None) -> Pool:
@@ -427,7 +428,12 @@ async def _answer(
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = chosen or _chosen(request, OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
-    headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    headers = {
+        **_CORS,
+        "Vary": "Accept, Accept-Encoding",
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
     tag = None if dataset or chosen is PAGE else _tag(door, query, chosen)
     if tag is not None and request.method in ("GET", "HEAD") and _has(request, tag):
         entry.ends()
