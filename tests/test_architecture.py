@@ -14,7 +14,7 @@ FLOORS = (
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
-    {"census"},
+    {"census", "search"},
     {"disk", "remote"},
     {"publication"},
     {"thing_page", "list_pages", "term_pages", "result_page", "query_page", "completion"},
@@ -38,6 +38,8 @@ ROOMS = {
     "jinja2": {"pages"},
     "tomllib": {"config"},
     "owlrl": set(),
+    "rapidfuzz": {"search"},
+    "sqlite3": {"search"},
 }
 OUTSIDE = {"__init__", "__main__"}
 
