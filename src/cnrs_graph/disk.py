@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 
 import pyoxigraph as ox
 
-from cnrs_graph import census
+from cnrs_graph import census, search
 from cnrs_graph.dataset import READABLE, graph_name, parse, source_files
 from cnrs_graph.errors import ConfigError, Place, SourceError
 from cnrs_graph.lookup import Counted, Fetched, Shelves, Stored, index_over
@@ -171,6 +171,7 @@ def _fill(
     engine.optimize()
     engine.flush()
     store = LocalStore(engine)
+    search.write(partial / search.FILE, search.findable_in(store, shelves), base)
     counted = census.count(store, shelves)
     graphs = census.graph_sizes(store)
     if rules is not None:

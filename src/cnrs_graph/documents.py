@@ -29,22 +29,25 @@ from cnrs_graph.inventory import (
     graph_sizes,
     published_datasets,
 )
-from cnrs_graph.lookup import Stored
+from cnrs_graph.lookup import Kept, Stored
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
 from cnrs_graph.representations import graph_bytes
+from cnrs_graph.search import SearchIndex, search_index
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
 
 #: Paths that the web door answers itself; their other spellings lead to them.
-ANSWERED_ELSEWHERE = ("/sparql", "/health", "/ready", "/openapi.json")
+ANSWERED_ELSEWHERE = ("/sparql", "/search", "/reconcile", "/health", "/ready", "/openapi.json")
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
 #: A graph of a store with more statements than this is no document; so many of them its page then shows.
 GRAPH_LIMIT = 100_000
 GRAPH_SHOWN = 5_000
+#: What an endpoint elsewhere calls its things is asked again after this long.
+_SEARCH_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,23 @@ class Documents:
         self._choices: dict[str, Mapping[str, Sequence[Choice]]] = {}
         self._limits: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._keeping = threading.Lock()
+        changes = self._stored is not None and self._stored.changes
+        self._search: Kept[str, SearchIndex] = Kept(1, _SEARCH_SECONDS if changes else None)
         #: Kept, so that the page about an endpoint that fails needs nothing from it.
         self._of_dataset: dict[str, str] = {}
         for curie in ("dcterms:license", "dcat:version", "owl:versionInfo"):
             self.of_dataset(curie)
+
+    @property
+    def root(self) -> str:
+        """Where the site is, as a whole address with a slash at its end: the public one, else the base."""
+        public = self.publication.public_url
+        return f"{public.rstrip('/')}/" if "://" in public else self.base
+
+    @property
+    def search(self) -> SearchIndex:
+        """What can be found by name; made when it is first asked for."""
+        return self._search.made("", lambda: search_index(self.index, self._stored))
 
     def desk(self, language: str) -> Desk:
         """What pages in a language are made with."""

@@ -28,6 +28,10 @@ class Format:
 
 PAGE = Format("page", "text/html", "html", ("application/xhtml+xml",))
 TEXT = Format("text", "text/plain", "txt")
+JSON = Format("json", "application/json", "json")
+#: What browsers ask for while one types into their own search field.
+SUGGESTIONS = Format("suggestions", "application/x-suggestions+json", "json", ("application/json",))
+OPENSEARCH = Format("opensearch", "application/opensearchdescription+xml", "xml", ("application/xml",))
 PROBLEM = Format("problem", "application/problem+json", "json", ("application/json",))
 
 TURTLE = Format("turtle", "text/turtle", "ttl", ("application/turtle", "application/x-turtle", "text/n3"))

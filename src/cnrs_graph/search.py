@@ -19,7 +19,7 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from cnrs_graph.descriptions import CONCEPT, NAMES, NOT_PARTS, TYPE, Index, node_key
-from cnrs_graph.lookup import Shelves
+from cnrs_graph.lookup import Shelves, Stored
 from cnrs_graph.store import Store
 from cnrs_graph.terms import Term, expand
 
@@ -57,6 +57,10 @@ HOWS: Mapping[str, float] = {
 #: Points lost by a text that is no name, and by what is no thing (a term, a rule, a list).
 _LESS = {"name": 0.0, "code": 0.0, "other": 0.5, "identifier": 1.0}
 _LESS_NO_THING = 3.0
+#: The name of the file beside a store on disk.
+FILE = "search.sqlite"
+#: So much is asked of an endpoint elsewhere.
+_MOST_ROWS = 200_000
 _LONGEST_QUERY = 200
 _MOST_WORDS = 12
 #: Things looked at more closely; whoever needs more has asked too little.
@@ -184,15 +188,16 @@ def findable(index: Index) -> Iterator[Findable]:
     return iter(things.values())
 
 
-def findable_in(store: Store, shelves: Shelves) -> Iterator[Findable]:
-    """The same from a store, by a few queries over everything that is accepted.
+def findable_in(store: Store, shelves: Shelves, *, most_rows: int | None = None) -> Iterator[Findable]:
+    """The same from a store, by a few queries over everything that is accepted, so many rows of each at most.
 
     Raises: EndpointError when a remote store fails.
     """
+    limit = f" LIMIT {most_rows}" if most_rows is not None else ""
     things: dict[str, Findable] = {}
     told = " ".join(f"<{predicate}>" for predicate in _FIELD_OF)
     pattern = f"VALUES ?p {{ {told} }} {shelves.accepted('?s ?p ?o')}"
-    rows = store.query(f"SELECT DISTINCT ?s ?p ?o {{ {pattern} }}").rows()
+    rows = store.query(f"SELECT DISTINCT ?s ?p ?o {{ {pattern} }}{limit}").rows()
     parts: dict[str, list[Entry]] = defaultdict(list)
     for row in sorted(
         rows, key=lambda row: NAMES.index(p) if (p := node_key(row["p"])) in NAMES else len(NAMES)
@@ -203,7 +208,7 @@ def findable_in(store: Store, shelves: Shelves) -> Iterator[Findable]:
         entries = things[key].entries if key in things else parts[key]
         entries += _told([(predicate, row["o"])])
     for row in store.query(
-        f"SELECT DISTINCT ?s ?k {{ {shelves.accepted('?s a ?k')} FILTER(isIRI(?s)) }}"
+        f"SELECT DISTINCT ?s ?k {{ {shelves.accepted('?s a ?k')} FILTER(isIRI(?s)) }}{limit}"
     ).rows():
         if (key := node_key(row["s"])) in things:
             things[key].kinds.append(node_key(row["k"]))
@@ -212,7 +217,7 @@ def findable_in(store: Store, shelves: Shelves) -> Iterator[Findable]:
         named = " ".join(f"<{predicate}>" for predicate in NAMES)
         pattern = f"VALUES ?c {{ {codes} }} {shelves.accepted('?s ?c ?code ; ?p ?o')}"
         nameless = f"FILTER(isIRI(?o)) FILTER NOT EXISTS {{ VALUES ?n {{ {named} }} ?s ?n ?name }}"
-        for row in store.query(f"SELECT DISTINCT ?s ?p ?o {{ {pattern} {nameless} }}").rows():
+        for row in store.query(f"SELECT DISTINCT ?s ?p ?o {{ {pattern} {nameless} }}{limit}").rows():
             owner = things.get(node_key(row["o"]))
             if owner is not None and node_key(row["p"]) not in NOT_PARTS and CONCEPT not in owner.kinds:
                 owner.entries += parts[node_key(row["s"])]
@@ -220,8 +225,8 @@ def findable_in(store: Store, shelves: Shelves) -> Iterator[Findable]:
 
 
 def _is_meant(base: str, key: str) -> bool:
-    """Whether somebody who searches may mean this node: one of ours, and no graph, which has its source."""
-    return key.startswith(base) and not key.startswith(f"{base}graph/")
+    """Whether somebody who searches may mean this node: one of ours, and neither a graph nor a saved query."""
+    return key.startswith(base) and not f"{key}/".startswith((f"{base}graph/", f"{base}queries/"))
 
 
 def _told(statements: Iterable[tuple[str, Term]]) -> Iterator[Entry]:
@@ -399,6 +404,23 @@ class SearchIndex:
     def _ask(self, text: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
         with self._turn:
             return self._database.execute(text, values).fetchall()
+
+
+def search_index(index: Index, stored: Stored | None) -> SearchIndex:
+    """The search index of a publication.
+
+    What is in memory is put in order here and now; a store on disk has a file, written when it was loaded;
+    where there is none, and for an endpoint elsewhere, the store is asked, a bounded part of it.
+
+    Raises: EndpointError when a remote store fails.
+    """
+    if stored is None:
+        return SearchIndex.of(findable(index), index.base)
+    if stored.folder is not None and (file := stored.folder.with_name(FILE)).is_file():
+        return SearchIndex.open(file)
+    fetched = stored.index.fetched
+    most_rows = _MOST_ROWS if stored.folder is None else None
+    return SearchIndex.of(findable_in(fetched.store, fetched.shelves, most_rows=most_rows), index.base)
 
 
 def write(path: Path, things: Iterable[Findable], base: str) -> None:

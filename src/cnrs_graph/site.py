@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-from cnrs_graph import list_pages, query_api, replies
+from cnrs_graph import list_pages, query_api, replies, search_api
 from cnrs_graph.addresses import folded
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
@@ -18,10 +18,11 @@ from cnrs_graph.errors import (
     CnrsGraphError,
     EndpointError,
     NotAcceptableError,
+    RequestError,
     UnknownQueryError,
     UnknownResourceError,
 )
-from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, TURTLE, Format, negotiate
+from cnrs_graph.formats import GRAPH_FORMATS, JSON, PAGE, TEXT, TURTLE, Format, negotiate
 from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
 from cnrs_graph.publication import Publication
@@ -48,7 +49,6 @@ __all__ = [
 STYLESHEET = Format("stylesheet", "text/css", "css")
 ICON = Format("icon", "image/svg+xml", "svg")
 QUERY = Format("query", "application/sparql-query", "rq")
-JSON = Format("json", "application/json", "json")
 
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
 _YEAR_SECONDS = 31_536_000
@@ -126,6 +126,10 @@ class Site:
         page = self.documents.plain_pages.get(path)
         if page is not None:
             return self.page(asked, page)
+        found = search_api.answer(self.documents, path, asked.query, asked.accept, asked.language)
+        if found is not None:
+            fmt, body = found
+            return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=_VARY)
         return self._query_text(path, asked) if path.endswith(".rq") else None
 
     @cached_property
@@ -244,7 +248,13 @@ def reply(
     asked = Asked(accept, page_language(accept_language), if_none_match, query)
     try:
         return site_of(publication).reply(path, asked)
-    except (UnknownResourceError, UnknownQueryError, NotAcceptableError, EndpointError) as error:
+    except (
+        UnknownResourceError,
+        UnknownQueryError,
+        NotAcceptableError,
+        EndpointError,
+        RequestError,
+    ) as error:
         return failure(publication, error, accept=accept, accept_language=accept_language)
 
 
