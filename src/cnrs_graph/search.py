@@ -225,7 +225,7 @@ def findable_in(store: Store, shelves: Shelves, *, most_rows: int | None = None)
 
 
 def _is_meant(base: str, key: str) -> bool:
-    """Whether somebody who searches may mean this node: one of ours, and neither a graph nor a saved query."""
+    """Whether somebody who searches may mean this node: one of ours, no graph and no saved query."""
     return key.startswith(base) and not f"{key}/".startswith((f"{base}graph/", f"{base}queries/"))
 
 
@@ -374,7 +374,7 @@ class SearchIndex:
     def _likest(iri: str, entries: Sequence[tuple[Entry, str]], asked: str) -> Hit:
         """A thing scored by its text that is most like what was asked."""
         scores = (
-            (100.0 if told == asked else min(99.0, _likeness(asked, told)) - _LESS[entry.field], entry)
+            (100.0 if told == asked else min(99.0, likeness(asked, told)) - _LESS[entry.field], entry)
             for entry, told in entries
         )
         score, entry = max(scores, key=lambda each: each[0])
@@ -502,7 +502,7 @@ def _has(entries: Sequence[tuple[Entry, str]], word: str) -> bool:
     return any(each.startswith(word) for _, told in entries for each in told.split())
 
 
-def _likeness(asked: str, told: str) -> float:
+def likeness(asked: str, told: str) -> float:
     """How alike two names are, from 0 to 100: letters in order count most, then words in any order."""
     in_order, shared = fuzz.ratio(asked, told), fuzz.token_set_ratio(asked, told)
     return max(in_order, 0.97 * fuzz.token_sort_ratio(asked, told), 0.5 * in_order + 0.45 * shared)

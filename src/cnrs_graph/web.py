@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__, graph_store
+from cnrs_graph import __version__, graph_store, reconciliation
 from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
@@ -135,6 +135,7 @@ def create_app(publication: Publication, config: Config, pool: Pool | None = Non
     _add_status(app, door)
     _add_graph_store(app, door)
     _add_queries(app, door)
+    _add_reconciliation(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
@@ -233,6 +234,29 @@ def _add_queries(app: FastAPI, door: Door) -> None:
         return without_queries()
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_reconciliation(app: FastAPI, door: Door) -> None:
+    """The Reconciliation Service API: reading, and forms that are too long for an address."""
+
+    @app.get("/reconcile", tags=["reconciliation"], summary="Manifest, candidates or values")
+    @app.get("/reconcile/{path:path}", include_in_schema=False)
+    def read(request: Request) -> Response:
+        path, query = _raw_path(request), _query_string(request)
+        return _response(reconciliation.reply(door.publication, path, query, **_asked(request)))
+
+    @app.post("/reconcile", tags=["reconciliation"], summary="Candidates or values")
+    async def ask(request: Request) -> Response:
+        try:
+            _refuse_encoded(request)
+            body = await _body(request, door.config.body_bytes)
+        except CnrsGraphError as error:
+            return _failed(door, request, error)
+        content_type = request.headers.get("content-type", "")
+        answer = partial(
+            reconciliation.reply_to_form, door.publication, content_type, body, **_asked(request)
+        )
+        return _response(await to_thread.run_sync(answer))
 
 
 def _read_saved(door: Door, request: Request) -> SavedAnswer | None:
@@ -449,7 +473,7 @@ def _failed(door: Door, request: Request, error: CnrsGraphError) -> Response:
 
 
 def _allowed(request: Request) -> tuple[str, ...]:
-    return (*_READ, "POST") if request.url.path == "/sparql" else _READ
+    return (*_READ, "POST") if request.url.path in ("/sparql", "/reconcile") else _READ
 
 
 def _method_not_allowed(door: Door, request: Request) -> Response:

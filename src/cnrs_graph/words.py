@@ -128,6 +128,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "search-ways": "Words are found whole or by their beginning, without accents and capitals, in every "
         "language; codes and identifiers too. A slip of the pen is forgiven where nothing is spelled as you "
         "wrote it.",
+        "reconcile-limit": "Values at most",
+        "reconcile-limit-why": "How many values of the property to fetch; 0 for all of them.",
         "pages": "Pages",
         "page-number": "Page {number} of {count}",
         "page-before": "Previous page",
