@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors", "progress", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
+    {"downloads", "dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming", "narrowing"},
@@ -38,6 +38,7 @@ ROOMS = {
     "jinja2": {"pages"},
     "tomllib": {"config"},
     "owlrl": set(),
+    "xlsxwriter": {"downloads"},
     "rapidfuzz": {"search"},
     "sqlite3": {"search"},
 }

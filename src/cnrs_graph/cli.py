@@ -607,7 +607,7 @@ def _add_query(commands: Any) -> None:
         "--format",
         default="table",
         metavar="FORMAT",
-        help="table, csv, tsv, json, xml; turtle, ntriples, jsonld, rdfxml",
+        help="table, csv, safe-csv, tsv, xlsx, geojson, json, xml; turtle, ntriples, jsonld, rdfxml",
     )
     command.add_argument("--endpoint", metavar="URL", help="ask this SPARQL endpoint instead")
 

@@ -9,8 +9,9 @@ from urllib.parse import quote, urlencode
 
 from cnrs_graph.answers import ANSWER_FORMATS
 from cnrs_graph.choices import Choice
+from cnrs_graph.downloads import has_positions
 from cnrs_graph.executables import text_to_run
-from cnrs_graph.formats import Format
+from cnrs_graph.formats import GEOJSON, Format
 from cnrs_graph.pages import DataLink, Desk, render
 from cnrs_graph.queries import Parameter, SavedQuery
 from cnrs_graph.store import Form
@@ -28,6 +29,9 @@ _NAMES: Mapping[str, str] = {
     "ntriples": "N-Triples",
     "jsonld": "JSON-LD",
     "rdfxml": "RDF/XML",
+    "safe-csv": "CSV for spreadsheets",
+    "xlsx": "Excel",
+    "geojson": "GeoJSON",
 }
 
 
@@ -65,9 +69,10 @@ class Filled:
 
 
 def answer_formats(saved: SavedQuery) -> tuple[Format, ...]:
-    """The formats a saved query is answered in."""
+    """The formats a saved query is answered in; points for a map where its rows have positions."""
     form = saved.facts.form
-    return ANSWER_FORMATS[Form.CONSTRUCT if form == "DESCRIBE" else Form(form)]
+    offered = ANSWER_FORMATS[Form.CONSTRUCT if form == "DESCRIBE" else Form(form)]
+    return tuple(fmt for fmt in offered if fmt is not GEOJSON or has_positions(saved.facts.variables))
 
 
 def page(

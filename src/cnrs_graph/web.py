@@ -17,10 +17,11 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__, graph_store, reconciliation
+from cnrs_graph import __version__, downloads, graph_store, reconciliation
 from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
+    AnswerTooLargeError,
     CallerLeftError,
     CnrsGraphError,
     MethodNotAllowedError,
@@ -30,6 +31,7 @@ from cnrs_graph.errors import (
     UnsupportedMediaTypeError,
 )
 from cnrs_graph.formats import (
+    DOWNLOAD_FORMATS,
     GRAPH_FORMATS,
     JSON_RESULTS,
     NTRIPLES,
@@ -69,7 +71,7 @@ _LOG = logging.getLogger(__name__)
 _READ = ("GET", "HEAD", "OPTIONS")
 #: What each query form can be answered in, the first for who accepts anything.
 OFFERED: Mapping[str, tuple[Format, ...]] = {
-    "SELECT": (*RESULT_FORMATS, PAGE),
+    "SELECT": (*RESULT_FORMATS, *DOWNLOAD_FORMATS, PAGE),
     "ASK": (JSON_RESULTS, XML_RESULTS, PAGE),
     "CONSTRUCT": (*GRAPH_FORMATS, PAGE),
     "DESCRIBE": (*GRAPH_FORMATS, PAGE),
@@ -80,6 +82,8 @@ _CORS = {
 }
 #: A page of results shows so many bytes of them; the whole answer is in the other formats.
 _PAGE_BYTES = 400_000
+#: A file that is made of a whole answer is made of no larger one.
+_DOWNLOAD_BYTES = 64 << 20
 #: How the page with an answer is written: publication, query, form, and the body of the answer.
 Page = Callable[[Publication, str, str, bytes | None], Reply]
 #: For the log only: nobody is there to read it.
@@ -367,7 +371,7 @@ async def _answer(
     answering = door.pool.answer(
         # The order that keeps our engine alive is nothing that another one needs.
         query if isinstance(door.pool, RemotePool) else runnable,
-        results=JSON_RESULTS if chosen is PAGE else chosen,
+        results=JSON_RESULTS if chosen is PAGE or chosen in DOWNLOAD_FORMATS else chosen,
         graphs=NTRIPLES if chosen is PAGE else chosen,
         default_graphs=asked.default_graphs if dataset else None,
         named_graphs=asked.named_graphs if dataset else None,
@@ -382,6 +386,8 @@ async def _answer(
         shown = await _page_of(door, query, running, page)
         entry.ends()
         return shown
+    if chosen in DOWNLOAD_FORMATS:
+        return await _download(running, chosen)
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     if running.is_cut:
         headers["X-Cut"] = f"after {door.config.describe_statements} statements"
@@ -394,7 +400,8 @@ def _chosen(request: Request, offered: tuple[Format, ...]) -> Format:
     """The format of an answer: by Accept, and where that asks for a page, by the menu of the form."""
     chosen = negotiate(request.headers.get("accept"), offered)
     name = request.query_params.get("format", "")
-    wanted = next((fmt for fmt in (*RESULT_FORMATS, *GRAPH_FORMATS) if fmt.name == name), None)
+    known = (*RESULT_FORMATS, *DOWNLOAD_FORMATS, *GRAPH_FORMATS)
+    wanted = next((fmt for fmt in known if fmt.name == name), None)
     if chosen is not PAGE or wanted is None:
         return chosen
     if wanted not in offered:
@@ -429,6 +436,22 @@ def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: Q
                 f"there is no graph <{graph}> here, and none is fetched",
                 hint="SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } } names the graphs that are",
             )
+
+
+async def _download(running: RunningAnswer, chosen: Format) -> Response:
+    """A file that is made of a whole answer.
+
+    Raises: AnswerTooLargeError; NotAcceptableError if the rows do not fit it.
+    """
+    body = bytearray()
+    async with running:
+        async for chunk in running:
+            body += chunk
+            if len(body) > _DOWNLOAD_BYTES:
+                raise AnswerTooLargeError(_DOWNLOAD_BYTES)
+    file = await to_thread.run_sync(downloads.written, bytes(body), chosen)
+    headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    return Response(file, headers={**headers, "Content-Type": chosen.content_type})
 
 
 async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -> Response:
