@@ -30,6 +30,7 @@ from cnrs_graph.inventory import (
     published_datasets,
 )
 from cnrs_graph.lookup import Kept, Stored
+from cnrs_graph.narrowing import Narrowing
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
@@ -38,6 +39,7 @@ from cnrs_graph.representations import graph_bytes
 from cnrs_graph.search import SearchIndex, search_index
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
+from cnrs_graph.views import view_links
 
 #: Paths that the web door answers itself; their other spellings lead to them.
 ANSWERED_ELSEWHERE = ("/sparql", "/search", "/reconcile", "/health", "/ready", "/openapi.json")
@@ -303,12 +305,21 @@ class Documents:
     def plain_pages(self) -> Mapping[str, Callable[[Desk], bytes]]:
         """The pages that have no data formats of their own."""
         pages: dict[str, Callable[[Desk], bytes]] = {
-            "/browse": list_pages.browse_page,
+            "/browse": lambda desk: list_pages.browse_page(desk, self.publication.facets),
             "/vocab": term_pages.lists_page,
         }
         for slug, kind in list_pages.browsable(self.index).items():
-            pages[f"/browse/{slug}"] = lambda desk, kind=kind: list_pages.class_page(desk, kind)  # type: ignore[misc]
+            pages[f"/browse/{slug}"] = self._class_page(kind)
         return pages
+
+    def _class_page(self, kind: str) -> Callable[[Desk], bytes]:
+        asked = Narrowing(kind, self.publication.facets.get(kind, ()))
+        return lambda desk: self.class_page(desk, asked)
+
+    def class_page(self, desk: Desk, asked: Narrowing) -> bytes:
+        """The page of a list, with links to it as a file."""
+        path = desk.local(f"/browse/{list_pages.slug_of(asked.kind)}")
+        return list_pages.class_page(desk, asked, view_links(desk, asked, path))
 
     def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
         nav = "/browse" if iri.startswith(f"{self.base}id/") else "/ontology"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 
@@ -45,6 +45,10 @@ class Publication:
     queries: Dataset = _NOTHING
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
     stored: Stored | None = None
+    #: For a class the properties that its list can be narrowed down by.
+    facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The saved query that holds announced figures against what is named, if there is one.
+    counts: SavedQuery | None = None
 
     @property
     def inferred_graph(self) -> str:
@@ -171,6 +175,8 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         report=report,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        facets=config.facets,
+        counts=catalogue.get(config.counts),
     )
 
 
@@ -217,6 +223,8 @@ def on_store(config: Config, stored: Stored) -> Publication:
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
         stored=stored,
+        facets=config.facets,
+        counts=catalogue.get(config.counts),
     )
 
 

@@ -12,7 +12,7 @@ from cnrs_graph.choices import Choice
 from cnrs_graph.downloads import has_positions
 from cnrs_graph.executables import text_to_run
 from cnrs_graph.formats import GEOJSON, Format
-from cnrs_graph.pages import DataLink, Desk, render
+from cnrs_graph.pages import FORMAT_NAMES, DataLink, Desk, render
 from cnrs_graph.queries import Parameter, SavedQuery
 from cnrs_graph.store import Form
 
@@ -20,19 +20,6 @@ from cnrs_graph.store import Form
 MOST_OPTIONS = 500
 _TYPES: Mapping[str, str] = {"integer": "number", "date": "date"}
 _PATTERNS: Mapping[str, str] = {"gYear": "[0-9]{4}"}
-_NAMES: Mapping[str, str] = {
-    "json": "JSON",
-    "xml": "XML",
-    "csv": "CSV",
-    "tsv": "TSV",
-    "turtle": "Turtle",
-    "ntriples": "N-Triples",
-    "jsonld": "JSON-LD",
-    "rdfxml": "RDF/XML",
-    "safe-csv": "CSV for spreadsheets",
-    "xlsx": "Excel",
-    "geojson": "GeoJSON",
-}
 
 
 @dataclass(frozen=True)
@@ -98,7 +85,7 @@ def page(
         address=address,
         fields=[_field(desk, each, filled, allowed.get(each.name)) for each in saved.parameters],
         formats=[
-            DataLink(_NAMES[fmt.name], f"{address}.{fmt.extension}{asked}", fmt.media_type)
+            DataLink(FORMAT_NAMES[fmt.name], f"{address}.{fmt.extension}{asked}", fmt.media_type)
             for fmt in answer_formats(saved)
         ],
         written=text_to_run(filled.text),

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-from cnrs_graph import list_pages, query_api, replies, search_api
+from cnrs_graph import list_api, list_pages, query_api, replies, search_api
 from cnrs_graph.addresses import folded
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
@@ -123,13 +123,14 @@ class Site:
             return replies.success(body, TEXT, if_none_match=asked.if_none_match, vary=None)
         if path == "/sparql/completions.json":
             return replies.success(self.completions, JSON, if_none_match=asked.if_none_match, vary=None)
+        for answered in (search_api.answer, list_api.answer):
+            found = answered(self.documents, path, asked.query, asked.accept, asked.language)
+            if found is not None:
+                fmt, body = found
+                return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=_VARY)
         page = self.documents.plain_pages.get(path)
         if page is not None:
             return self.page(asked, page)
-        found = search_api.answer(self.documents, path, asked.query, asked.accept, asked.language)
-        if found is not None:
-            fmt, body = found
-            return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=_VARY)
         return self._query_text(path, asked) if path.endswith(".rq") else None
 
     @cached_property

@@ -121,6 +121,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "search-corrected": "Nothing is spelled so; shown is what is spelled nearly so:",
         "search-kinds": "By kind",
         "search-everything": "everything",
+        "everything": "Show all of them",
         "search-why-name": "name",
         "search-why-code": "code",
         "search-why-other": "other name",
