@@ -42,7 +42,7 @@ from cnrs_graph.thing_page import thing_page
 from cnrs_graph.views import view_links
 
 #: Paths that the web door answers itself; their other spellings lead to them.
-ANSWERED_ELSEWHERE = ("/sparql", "/search", "/reconcile", "/health", "/ready", "/openapi.json")
+ANSWERED_ELSEWHERE = ("/sparql", "/search", "/reconcile", "/counts", "/health", "/ready", "/openapi.json")
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
 #: A graph of a store with more statements than this is no document; so many of them its page then shows.
@@ -305,7 +305,9 @@ class Documents:
     def plain_pages(self) -> Mapping[str, Callable[[Desk], bytes]]:
         """The pages that have no data formats of their own."""
         pages: dict[str, Callable[[Desk], bytes]] = {
-            "/browse": lambda desk: list_pages.browse_page(desk, self.publication.facets),
+            "/browse": lambda desk: list_pages.browse_page(
+                desk, self.publication.facets, has_counts=self.publication.counts is not None
+            ),
             "/vocab": term_pages.lists_page,
         }
         for slug, kind in list_pages.browsable(self.index).items():

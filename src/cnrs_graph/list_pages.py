@@ -34,7 +34,9 @@ def front_page(desk: Desk, about: str | None, formats: Sequence[DataLink]) -> by
     )
 
 
-def browse_page(desk: Desk, facets: Mapping[str, Sequence[str]] | None = None) -> bytes:
+def browse_page(
+    desk: Desk, facets: Mapping[str, Sequence[str]] | None = None, *, has_counts: bool = False
+) -> bytes:
     """Write the list of classes, and what their lists can be narrowed down by."""
     slugs = {kind: slug for slug, kind in browsable(desk.index).items()}
     ways = []
@@ -48,7 +50,15 @@ def browse_page(desk: Desk, facets: Mapping[str, Sequence[str]] | None = None) -
             ]
             ways.append((desk.kind(kind), path, shown))
     title = desk.word("browse")
-    return render(desk, "browse.html", title=title, here="/browse", counts=class_counts(desk), ways=ways)
+    return render(
+        desk,
+        "browse.html",
+        title=title,
+        here="/browse",
+        counts=class_counts(desk),
+        ways=ways,
+        has_counts=has_counts,
+    )
 
 
 def choices_of(desk: Desk, asked: Narrowing, facet: Facet, path: str) -> list[Choice]:

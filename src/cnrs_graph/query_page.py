@@ -74,7 +74,6 @@ def page(
     title = notes.get(f"summary-{language}") or saved.summary
     question = notes.get(f"question-{language}") or notes["question-en"]
     address = desk.local(f"/queries/{quote(saved.name, safe='')}")
-    asked = f"?{urlencode(filled.values)}" if filled.values else ""
     return render(
         desk,
         "query.html",
@@ -82,12 +81,7 @@ def page(
         here="/queries",
         name=saved.name,
         question=question if question != title else "",
-        address=address,
-        fields=[_field(desk, each, filled, allowed.get(each.name)) for each in saved.parameters],
-        formats=[
-            DataLink(FORMAT_NAMES[fmt.name], f"{address}.{fmt.extension}{asked}", fmt.media_type)
-            for fmt in answer_formats(saved)
-        ],
+        **form_of(desk, filled, allowed, address),
         written=text_to_run(filled.text),
         edit=desk.local(f"/sparql?query={quote(text_to_run(filled.text), safe='')}"),
         source=f"{address}.rq",
@@ -95,6 +89,23 @@ def page(
         answered=answer is not None,
         **(answer or {}),
     )
+
+
+def form_of(
+    desk: Desk, filled: Filled, allowed: Mapping[str, Sequence[Choice]], address: str
+) -> dict[str, Any]:
+    """What the form of a saved query shows when it is sent to an address, and links to its answer as data."""
+    saved = filled.saved
+    stem = desk.local(f"/queries/{quote(saved.name, safe='')}")
+    asked = f"?{urlencode(filled.values)}" if filled.values else ""
+    return {
+        "address": address,
+        "fields": [_field(desk, each, filled, allowed.get(each.name)) for each in saved.parameters],
+        "formats": [
+            DataLink(FORMAT_NAMES[fmt.name], f"{stem}.{fmt.extension}{asked}", fmt.media_type)
+            for fmt in answer_formats(saved)
+        ],
+    }
 
 
 def _description(desk: Desk, saved: SavedQuery, address: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from cnrs_graph import list_api, list_pages, query_api, replies, search_api
+from cnrs_graph import counts_page, list_api, list_pages, query_api, replies, search_api
 from cnrs_graph.addresses import folded
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
@@ -51,6 +51,8 @@ ICON = Format("icon", "image/svg+xml", "svg")
 QUERY = Format("query", "application/sparql-query", "rq")
 
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
+#: The page of counts, answered by the saved query that the publication names for it.
+COUNTS = "/counts"
 _YEAR_SECONDS = 31_536_000
 
 
@@ -323,11 +325,15 @@ def saved_answer(
     accept_language: str | None = None,
     if_none_match: str | None = None,
 ) -> SavedAnswer | None:
-    """What a request to a path below /queries/ asks to be answered; None when `reply` knows what is there.
+    """What a request to a saved query, or to the counts, asks to be answered; None where `reply` knows.
 
     Raises: ParameterError, RequestError, NotAcceptableError.
     """
-    site = site_of(publication)
+    site, counting = site_of(publication), publication.counts
+    if path == COUNTS and counting is not None:
+        path = f"/queries/{quote(counting.name, safe='')}"
+    else:
+        counting = None
     asked = query_api.read_request(site.documents, _as_sent(path), query, accept)
     if asked is None:
         return None
@@ -335,7 +341,11 @@ def saved_answer(
     def page(_: Publication, __: str, form: str, body: bytes | None) -> Reply:
         return site.page(
             Asked(language=page_language(accept_language), if_none_match=if_none_match),
-            lambda desk: site.documents.query_page(desk, asked.filled, answer(desk, form, body)),
+            lambda desk: (
+                site.documents.query_page(desk, asked.filled, answer(desk, form, body))
+                if counting is None
+                else counts_page.page(desk, asked.filled, site.documents.choices(counting), body, COUNTS)
+            ),
         )
 
     return SavedAnswer(asked.filled.text, asked.fmt, page)
