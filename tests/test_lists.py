@@ -55,19 +55,12 @@ def test_counts_are_those_of_a_query_over_the_data(publication):
         for quad in publication.quads()
         if quad.graph_name.value in graphs
     )
-    name = f"{publication.base}ontology#"
-    [[row]] = [
-        list(
-            engine.query(
-                f"SELECT (COUNT(*) AS ?n) {{ ?c a <{name}Cooperation> ; <{name}partnerCountry> <{iri}> }}"
-            )
-        )
-        for iri in (f"{publication.base}id/country/can",)
-    ]
+    prefix = f"PREFIX : <{publication.base}ontology#>"
+    pattern = f"?c a :Cooperation ; :partnerCountry <{publication.base}id/country/can>"
+    [row] = engine.query(f"{prefix} SELECT (COUNT(*) AS ?n) {{ {pattern} }}")
 
-    assert len(rows(publication, "/browse/Cooperation.csv", "partnerCountry=id/country/can")) == int(
-        row["n"].value
-    )
+    found = rows(publication, "/browse/Cooperation.csv", "partnerCountry=id/country/can")
+    assert len(found) == int(row["n"].value) > 0
 
 
 def test_choices_narrow_each_other_and_not_themselves(publication, index):

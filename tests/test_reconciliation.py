@@ -198,6 +198,12 @@ def test_an_identifier_as_query_gives_its_thing(one, text):
     assert [(each["id"], each["match"]) for each in one(query=text)] == [("id/institution/mit", True)]
 
 
+def test_an_identifier_elsewhere_matches_what_bears_it(one):
+    found = one(query="https://ror.org/02feahw73", type="Institution")
+
+    assert [(each["id"], each["match"]) for each in found][:1] == [("id/institution/cnrs", True)]
+
+
 def test_a_property_moves_the_thing_that_has_it_up(one):
     in_mexico = [{"pid": "inCountry", "v": {"id": "id/country/mex"}}]
     found = one(query="University", type="Institution", properties=in_mexico)

@@ -171,7 +171,9 @@ def _fill(
     engine.optimize()
     engine.flush()
     store = LocalStore(engine)
-    search.write(partial / search.FILE, search.findable_in(store, shelves), base)
+    search.write(
+        partial / search.FILE, search.findable_in(lambda text: cast("Any", engine.query(text)), shelves), base
+    )
     counted = census.count(store, shelves)
     graphs = census.graph_sizes(store)
     if rules is not None:

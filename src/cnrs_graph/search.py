@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,6 @@ from rapidfuzz.distance import OSA
 
 from cnrs_graph.descriptions import CONCEPT, NAMES, NOT_PARTS, TYPE, Index, node_key
 from cnrs_graph.lookup import Shelves, Stored
-from cnrs_graph.store import Store
 from cnrs_graph.terms import Term, expand
 
 #: What is looked through, by the kind of text it is; the first kinds win among equals.
@@ -107,6 +106,12 @@ _SAME = f"SELECT DISTINCT thing AS rowid FROM entry WHERE folded = ?1 AND {_OF_K
 )
 
 
+_AT_ADDRESS = "SELECT DISTINCT thing FROM entry WHERE folded = ? AND text = ?"
+
+#: A query, and its rows: terms by the name of their column.
+Ask = Callable[[str], Iterable[Any]]
+
+
 @dataclass(frozen=True)
 class Entry:
     """A text by which a thing can be found."""
@@ -164,9 +169,11 @@ def folded(text: str) -> str:
     >>> folded("Œuvres du Québec – UMI3463")
     'oeuvres du quebec umi 3463'
     """
-    plain = unicodedata.normalize("NFKD", text.casefold().translate(_PLAIN))
-    bare = "".join(c for c in plain if not unicodedata.combining(c))
-    return " ".join(_WORD.findall(_GLUED.sub(r"\1 \2", bare)))
+    plain = text.casefold()
+    if not plain.isascii():
+        apart = unicodedata.normalize("NFKD", plain.translate(_PLAIN))
+        plain = "".join(c for c in apart if not unicodedata.combining(c))
+    return " ".join(_WORD.findall(_GLUED.sub(r"\1 \2", plain)))
 
 
 def findable(index: Index) -> Iterator[Findable]:
@@ -188,40 +195,38 @@ def findable(index: Index) -> Iterator[Findable]:
     return iter(things.values())
 
 
-def findable_in(store: Store, shelves: Shelves, *, most_rows: int | None = None) -> Iterator[Findable]:
-    """The same from a store, by a few queries over everything that is accepted, so many rows of each at most.
+def findable_in(ask: Ask, shelves: Shelves, *, most_rows: int | None = None) -> Iterator[Findable]:
+    """The same by a few queries over everything that is accepted, so many rows of each at most.
 
     Raises: EndpointError when a remote store fails.
     """
     limit = f" LIMIT {most_rows}" if most_rows is not None else ""
     things: dict[str, Findable] = {}
-    told = " ".join(f"<{predicate}>" for predicate in _FIELD_OF)
-    pattern = f"VALUES ?p {{ {told} }} {shelves.accepted('?s ?p ?o')}"
-    rows = store.query(f"SELECT DISTINCT ?s ?p ?o {{ {pattern} }}{limit}").rows()
     parts: dict[str, list[Entry]] = defaultdict(list)
-    for row in sorted(
-        rows, key=lambda row: NAMES.index(p) if (p := node_key(row["p"])) in NAMES else len(NAMES)
-    ):
-        key, predicate = node_key(row["s"]), node_key(row["p"])
-        if predicate in NAMES and _is_meant(shelves.base, key):
-            things.setdefault(key, Findable(key))
-        entries = things[key].entries if key in things else parts[key]
-        entries += _told([(predicate, row["o"])])
-    for row in store.query(
-        f"SELECT DISTINCT ?s ?k {{ {shelves.accepted('?s a ?k')} FILTER(isIRI(?s)) }}{limit}"
-    ).rows():
+    # The names come first: what has none is a part of something.
+    for predicate in _FIELD_OF:
+        for row in ask(f"SELECT ?s ?o {{ {shelves.accepted(f'?s <{predicate}> ?o')} }}{limit}"):
+            key = node_key(row["s"])
+            if predicate in NAMES and _is_meant(shelves.base, key):
+                things.setdefault(key, Findable(key))
+            entries = things[key].entries if key in things else parts[key]
+            entries += _told([(predicate, row["o"])])
+    for row in ask(f"SELECT ?s ?k {{ {shelves.accepted('?s a ?k')} FILTER(isIRI(?s)) }}{limit}"):
         if (key := node_key(row["s"])) in things:
             things[key].kinds.append(node_key(row["k"]))
-    if any(key not in things for key in parts):
-        codes = " ".join(f"<{predicate}>" for predicate in FIELDS["code"])
-        named = " ".join(f"<{predicate}>" for predicate in NAMES)
-        pattern = f"VALUES ?c {{ {codes} }} {shelves.accepted('?s ?c ?code ; ?p ?o')}"
-        nameless = f"FILTER(isIRI(?o)) FILTER NOT EXISTS {{ VALUES ?n {{ {named} }} ?s ?n ?name }}"
-        for row in store.query(f"SELECT DISTINCT ?s ?p ?o {{ {pattern} {nameless} }}{limit}").rows():
-            owner = things.get(node_key(row["o"]))
-            if owner is not None and node_key(row["p"]) not in NOT_PARTS and CONCEPT not in owner.kinds:
-                owner.entries += parts[node_key(row["s"])]
+    for key, owner in _owners_in(ask, shelves, limit) if parts else ():
+        if key in parts and owner in things and CONCEPT not in things[owner].kinds:
+            things[owner].entries += parts[key]
     return iter(things.values())
+
+
+def _owners_in(ask: Ask, shelves: Shelves, limit: str) -> Iterator[tuple[str, str]]:
+    """What has a code, with what it points at."""
+    codes = " ".join(f"<{predicate}>" for predicate in FIELDS["code"])
+    pattern = shelves.accepted("?s ?c ?code ; ?p ?o")
+    for row in ask(f"SELECT ?s ?p ?o {{ VALUES ?c {{ {codes} }} {pattern} FILTER(isIRI(?o)) }}{limit}"):
+        if node_key(row["p"]) not in NOT_PARTS:
+            yield node_key(row["s"]), node_key(row["o"])
 
 
 def _is_meant(base: str, key: str) -> bool:
@@ -281,6 +286,11 @@ class SearchIndex:
         All words are looked for, each as a whole or as a beginning; where nothing has them, inside of words;
         then words that are spelled nearly so; last, things that have some of the words.
         """
+        if "://" in text:
+            asked = folded(_last_part(text))
+            same = [row[0] for row in self._ask(_AT_ADDRESS, (asked, text.strip()))]
+            if same:
+                return self._exactly(same, asked, limit, offset)
         asked = folded(text[:_LONGEST_QUERY])
         words = asked.split()[:_MOST_WORDS]
         if not words:
@@ -291,22 +301,20 @@ class SearchIndex:
             if not counts and not total:
                 continue
             same = self._rows(_SAME, asked, kinds)
-            if partly and same:
-                return self._exactly(same, asked, limit, offset)
             rows = self._rows(_RANKED[table], expression, kinds)
             hits = self._judged(dict.fromkeys((*same, *rows)), asked, corrected)
             return Found(tuple(hits[offset : offset + limit]), total, counts, corrected, partly)
         return Found()
 
     def _exactly(self, same: Sequence[int], asked: str, limit: int, offset: int) -> Found:
-        """What has just this text, where its words alone would find too much."""
+        """What has just this address."""
         hits = self._judged(same, asked, {})
         counts = Counter(kind for hit in hits for kind in self.kinds_of(hit.iri))
         return Found(tuple(hits[offset : offset + limit]), len(hits), counts)
 
     def candidates(self, text: str, *, kinds: Sequence[str] = (), limit: int = 10) -> tuple[Hit, ...]:
         """The things that may be meant by a name, the likeliest first; scored by likeness alone."""
-        asked = folded(text[:_LONGEST_QUERY])
+        asked = folded(_last_part(text.strip()[:_LONGEST_QUERY]))
         words = asked.split()[:_MOST_WORDS]
         found: dict[int, None] = dict.fromkeys(self._rows(_SAME, asked, kinds)) if words else {}
         for table, expression, _, _ in self._ways(words) if words else ():
@@ -420,7 +428,8 @@ def search_index(index: Index, stored: Stored | None) -> SearchIndex:
         return SearchIndex.open(file)
     fetched = stored.index.fetched
     most_rows = _MOST_ROWS if stored.folder is None else None
-    return SearchIndex.of(findable_in(fetched.store, fetched.shelves, most_rows=most_rows), index.base)
+    things = findable_in(lambda text: fetched.store.query(text).rows(), fetched.shelves, most_rows=most_rows)
+    return SearchIndex.of(things, index.base)
 
 
 def write(path: Path, things: Iterable[Findable], base: str) -> None:
@@ -448,10 +457,6 @@ def _fill(database: sqlite3.Connection, things: Iterable[Findable], base: str) -
                 "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
                 (number, entry.field, entry.text, entry.language, told),
             )
-            if told != (whole := folded(entry.text)):
-                database.execute(
-                    "INSERT INTO entry VALUES (?, ?, ?, ?, ?)", (number, entry.field, entry.text, "", whole)
-                )
         less = 0.0 if thing.iri.startswith(f"{base}id/") else _LESS_NO_THING
         database.execute("INSERT INTO thing VALUES (?, ?, ?)", (number, thing.iri, less))
         kinds = [kind for kind in thing.kinds if kind.startswith(base)] or thing.kinds
