@@ -176,7 +176,7 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
         facets=config.facets,
-        counts=catalogue.get(config.counts),
+        counts=catalogue[config.counts] if config.counts in catalogue else None,
     )
 
 
@@ -224,7 +224,7 @@ def on_store(config: Config, stored: Stored) -> Publication:
         queries=described(config.base, catalogue),
         stored=stored,
         facets=config.facets,
-        counts=catalogue.get(config.counts),
+        counts=catalogue[config.counts] if config.counts in catalogue else None,
     )
 
 
