@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors", "progress", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"downloads", "dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
+    {"sheets", "dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {
         "descriptions",
@@ -47,7 +47,7 @@ ROOMS = {
     "jinja2": {"pages"},
     "tomllib": {"config"},
     "owlrl": set(),
-    "xlsxwriter": {"downloads"},
+    "xlsxwriter": {"sheets"},
     "rapidfuzz": {"search"},
     "sqlite3": {"search"},
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pyoxigraph as ox
 
-from cnrs_graph import downloads
+from cnrs_graph import sheets
 from cnrs_graph.errors import NotAcceptableError
 from cnrs_graph.formats import (
     CSV,
@@ -49,7 +49,7 @@ def answer_bytes(answer: Answer, form: Format) -> bytes:
     if form in (JSON_RESULTS, NTRIPLES):
         return answer.body
     if form in DOWNLOAD_FORMATS:
-        return downloads.written(answer.body, form)
+        return sheets.written(answer.body, form)
     if answer.form is Form.CONSTRUCT:
         triples = ox.parse(input=answer.body, format=ox.RdfFormat.N_TRIPLES)
         return ox.serialize(triples, format=_GRAPH_WRITERS[form], prefixes=dict(PREFIXES)) or b""

@@ -176,7 +176,7 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
         facets=config.facets,
-        counts=catalogue[config.counts] if config.counts in catalogue else None,
+        counts=_counting(config, catalogue),
     )
 
 
@@ -224,8 +224,15 @@ def on_store(config: Config, stored: Stored) -> Publication:
         queries=described(config.base, catalogue),
         stored=stored,
         facets=config.facets,
-        counts=catalogue[config.counts] if config.counts in catalogue else None,
+        counts=_counting(config, catalogue),
     )
+
+
+def _counting(config: Config, catalogue: Catalogue) -> SavedQuery | None:
+    """The saved query behind the page of counts; none where it is not among those that are published."""
+    if config.counts not in catalogue:
+        return None
+    return catalogue[config.counts]
 
 
 def _in_place(base: str, path: Path, published: Dataset) -> Dataset:

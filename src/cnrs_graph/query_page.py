@@ -9,11 +9,11 @@ from urllib.parse import quote, urlencode
 
 from cnrs_graph.answers import ANSWER_FORMATS
 from cnrs_graph.choices import Choice
-from cnrs_graph.downloads import has_positions
 from cnrs_graph.executables import text_to_run
 from cnrs_graph.formats import GEOJSON, Format
 from cnrs_graph.pages import FORMAT_NAMES, DataLink, Desk, render
 from cnrs_graph.queries import Parameter, SavedQuery
+from cnrs_graph.sheets import has_positions
 from cnrs_graph.store import Form
 
 #: More values than this make no list to choose from; they are typed.

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import pyoxigraph as ox
 
 from cnrs_graph.answers import ANSWER_FORMATS, answer_bytes
-from cnrs_graph.downloads import has_positions
 from cnrs_graph.formats import GEOJSON, Format
 from cnrs_graph.narrowing import Narrowing, narrowed
 from cnrs_graph.pages import FORMAT_NAMES, DataLink, Desk, natural
+from cnrs_graph.sheets import has_positions
 from cnrs_graph.store import Answer, Form
 from cnrs_graph.terms import Term, expand, local_name
 

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__, downloads, graph_store, reconciliation
+from cnrs_graph import __version__, graph_store, reconciliation, sheets
 from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
 from cnrs_graph.errors import (
@@ -450,7 +450,7 @@ async def _download(running: RunningAnswer, chosen: Format) -> Response:
             body += chunk
             if len(body) > _DOWNLOAD_BYTES:
                 raise AnswerTooLargeError(_DOWNLOAD_BYTES)
-    file = await to_thread.run_sync(downloads.written, bytes(body), chosen)
+    file = await to_thread.run_sync(sheets.written, bytes(body), chosen)
     headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     return Response(file, headers={**headers, "Content-Type": chosen.content_type})
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnrs_graph.downloads import has_positions, written
 from cnrs_graph.errors import NotAcceptableError
 from cnrs_graph.formats import DOWNLOAD_FORMATS, GEOJSON, RESULT_FORMATS, SAFE_CSV, XLSX
+from cnrs_graph.sheets import has_positions, written
 from cnrs_graph.terms import expand
 
 SITES = "cq-b7-sites-of-laboratories"
