@@ -64,6 +64,15 @@ def test_what_is_no_difference_is_isomorphic(before, after):
     assert len(found.added) - len(found.removed) == len(set(after)) - len(set(before))
 
 
+def test_pairs_that_look_alike_are_the_same_whatever_their_labels_say():
+    before = [ox.Quad(BLANK[0], P, BLANK[1]), ox.Quad(BLANK[2], P, BLANK[3])]
+    after = [ox.Quad(BLANK[0], P, BLANK[3]), ox.Quad(BLANK[2], P, BLANK[1])]
+
+    found = compared(before, after)
+
+    assert (found.added, found.removed) == ((), ())
+
+
 def test_nodes_that_nothing_but_their_links_tells_apart_are_not_confused():
     ring = "_:a :p _:b . _:b :p _:c . _:c :p _:a . _:d :p _:e . _:e :p _:f . _:f :p _:d ."
     hexagon = "_:a :p _:b . _:b :p _:c . _:c :p _:d . _:d :p _:e . _:e :p _:f . _:f :p _:a ."
