@@ -37,10 +37,9 @@ def shuffled(quads, seed):
     return renamed
 
 
-nodes = st.one_of(
-    st.sampled_from([ox.BlankNode(f"b{n}") for n in range(5)]),
-    st.sampled_from([ox.NamedNode(f"https://e.org/{n}") for n in "ab"]),
-)
+BLANK = [ox.BlankNode(f"b{number}") for number in range(5)]
+NAMED = [ox.NamedNode(f"https://e.org/{letter}") for letter in "ab"]
+nodes = st.one_of(st.sampled_from(BLANK), st.sampled_from(NAMED))
 graphs = st.lists(st.builds(ox.Quad, nodes, st.sampled_from([P, Q]), nodes), max_size=9, unique=True)
 
 
