@@ -8,22 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
-    {"errors", "progress", "words", "zygote"},
-    {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"sheets", "dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
+    {"errors", "progress", "words", "likeness", "answering"},
+    {"terms", "formats", "addresses", "sparql_words", "journal", "desk"},
+    {"sheets", "dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "zygote"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
-    {
-        "descriptions",
-        "inventory",
-        "representations",
-        "answers",
-        "executables",
-        "differences",
-        "validation",
-        "workers",
-    },
+    {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"}
+    | {"differences"},
     {"config", "lookup", "reports", "counts", "pages", "choices", "metrics", "streaming"},
-    {"census", "search", "narrowing"},
+    {"census", "search", "narrowing", "desks"},
     {"disk", "remote", "matching", "views"},
     {"publication"},
     {"thing_page", "list_pages", "term_pages", "result_page", "query_page", "completion"},
@@ -31,7 +23,7 @@ FLOORS = (
     {"query_api", "search_api", "list_api"},
     {"site"},
     {"graph_store", "reconciliation"},
-    {"web"},
+    {"web", "hall"},
     {"cli"},
 )
 #: Foreign libraries that live in one room (rdflib and pyoxigraph are at home everywhere above `errors`).
@@ -40,9 +32,9 @@ ROOMS = {
     "SPARQLWrapper": {"store"},
     "lark": {"sparql"},
     "fastapi": {"web"},
-    "starlette": {"web", "streaming", "narrowing"},
+    "starlette": {"web", "streaming"},
     "prometheus_client": {"metrics"},
-    "uvicorn": {"cli", "web"},
+    "uvicorn": {"cli", "web", "hall"},
     "argparse": {"cli"},
     "jinja2": {"pages"},
     "tomllib": {"config"},

@@ -178,6 +178,17 @@ def test_sites_are_a_map_a_workbook_and_safe_csv_by_address_and_by_accept(client
     assert client.get(f"/queries/{SITES}", headers={"Accept": "text/csv"}).content == exact.content
 
 
+def test_plain_and_safe_csv_have_tags_of_their_own(client):
+    tags = {}
+    for extension in ("csv", "safe.csv", "xlsx"):
+        first = client.get(f"/queries/{SITES}.{extension}")
+        tags[extension] = first.headers["etag"]
+        again = client.get(f"/queries/{SITES}.{extension}", headers={"If-None-Match": tags[extension]})
+        assert again.status_code == 304
+
+    assert len(set(tags.values())) == 3
+
+
 def test_a_query_without_positions_offers_no_map(client):
     page = client.get("/queries/cq-d8-country-codes", headers={"Accept": "text/html"}).text
 
