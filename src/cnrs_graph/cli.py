@@ -353,6 +353,37 @@ def describe(options: argparse.Namespace) -> int:
     return 0
 
 
+def reconcile(options: argparse.Namespace) -> int:
+    """Hold announced figures against the cooperations that can be named."""
+    from cnrs_graph.counts import counts_text, read_counts
+    from cnrs_graph.queries import Catalogue
+
+    config = _config(options)
+    if not config.counts:
+        raise errors.ConfigError('the publication names no query for this; write counts = "NAME" in its file')
+    published = functools.cache(lambda: _publication(options))
+    values = _parameters(config.counts, options.param)
+    text = _bound(Catalogue(config.queries)[config.counts], values, config, published)
+    answer = _ask(text, config, None, published)
+    if options.format == "text":
+        print(counts_text(read_counts(answer)))
+    else:
+        sys.stdout.buffer.write(_answer_bytes(answer, options.format))
+    return 0
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Show the triples added and removed between two states of the data."""
+    from cnrs_graph.differences import difference, difference_bytes
+
+    change = difference(
+        Path(options.before), Path(options.after), base=_config(options).base, graphs=options.graphs
+    )
+    sys.stdout.buffer.write(difference_bytes(change, options.format))
+    _tell(options, f"{len(change.added)} added, {len(change.removed)} removed")
+    return FINDINGS if options.exit_code and (change.added or change.removed) else 0
+
+
 # ------------------------------------------------------------------------------------------------- helpers
 
 
@@ -623,6 +654,8 @@ def parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_query(commands)
     _add_describe(commands)
+    _add_reconcile(commands)
+    _add_diff(commands)
     return top
 
 
@@ -792,7 +825,7 @@ def _add_query(commands: Any) -> None:
         "--format",
         default="table",
         metavar="FORMAT",
-        help="table, csv, tsv, json, xml; turtle, ntriples, jsonld, rdfxml",
+        help="table, csv, safe-csv, tsv, xlsx, geojson, json, xml; turtle, ntriples, jsonld, rdfxml",
     )
     command.add_argument("--endpoint", metavar="URL", help="ask this SPARQL endpoint instead")
 
@@ -807,3 +840,30 @@ def _add_describe(commands: Any) -> None:
         help="text, turtle, ntriples, jsonld, rdfxml, trig, nquads",
     )
     command.add_argument("--lang", choices=_LANGUAGES, default="en", help="language of names (default: en)")
+
+
+def _add_reconcile(commands: Any) -> None:
+    command = _command(commands, "reconcile", reconcile, "cnrs-graph reconcile --format csv")
+    command.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="name=value",
+        help="a parameter of the query behind it (may be repeated)",
+    )
+    command.add_argument(
+        "--format", default="text", metavar="FORMAT", help="text, csv, safe-csv, tsv, xlsx, json, xml"
+    )
+
+
+def _add_diff(commands: Any) -> None:
+    command = _command(commands, "diff", diff, "cnrs-graph diff release-1.0/data data --graphs")
+    command.add_argument("before", metavar="BEFORE", help="a file or a folder")
+    command.add_argument("after", metavar="AFTER", help="a file or a folder")
+    command.add_argument(
+        "--graphs", action="store_true", help="compare graph by graph: a triple that moved counts as changed"
+    )
+    command.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text: N-Quads after + and - (default)"
+    )
+    command.add_argument("--exit-code", action="store_true", help="exit 1 when anything differs")

@@ -52,6 +52,10 @@ class Publication:
     retired: Mapping[str, Retired] = field(default_factory=dict)
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
     stored: Stored | None = None
+    #: For a class the properties that its list can be narrowed down by.
+    facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The saved query that holds announced figures against what is named, if there is one.
+    counts: SavedQuery | None = None
 
     @property
     def inferred_graph(self) -> str:
@@ -210,6 +214,8 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         queries=described(config.base, catalogue),
         retired=retired(config),
         contexts=contexts(config),
+        facets=config.facets,
+        counts=_counting(config, catalogue),
     )
 
 
@@ -274,7 +280,16 @@ def on_store(config: Config, stored: Stored) -> Publication:
         retired=retired(config),
         contexts=contexts(config),
         stored=stored,
+        facets=config.facets,
+        counts=_counting(config, catalogue),
     )
+
+
+def _counting(config: Config, catalogue: Catalogue) -> SavedQuery | None:
+    """The saved query behind the page of counts; none where it is not among those that are published."""
+    if config.counts not in catalogue:
+        return None
+    return catalogue[config.counts]
 
 
 def _in_place(base: str, paths: Iterable[Path], published: Dataset) -> Dataset:

@@ -8,9 +8,9 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from cnrs_graph import list_pages, query_api, replies
+from cnrs_graph import counts_page, list_api, list_pages, query_api, replies, search_api
 from cnrs_graph.addresses import data_path, folded, path_of
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
@@ -21,11 +21,12 @@ from cnrs_graph.errors import (
     CnrsGraphError,
     EndpointError,
     NotAcceptableError,
+    RequestError,
     UnknownQueryError,
     UnknownResourceError,
     WithdrawnError,
 )
-from cnrs_graph.formats import GRAPH_FORMATS, JSONLD, PAGE, PROBLEM, TEXT, Format, negotiate
+from cnrs_graph.formats import GRAPH_FORMATS, JSON, JSONLD, PAGE, PROBLEM, TEXT, Format, negotiate
 from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
 from cnrs_graph.publication import Publication
@@ -63,10 +64,11 @@ STYLESHEET = Format("stylesheet", "text/css", "css")
 ICON = Format("icon", "image/svg+xml", "svg")
 QUERY = Format("query", "application/sparql-query", "rq")
 GZIP = Format("gzip", "application/gzip", "gz")
-JSON = Format("json", "application/json", "json")
 
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
 _DATASET = expand("schema:Dataset")
+#: The page of counts, answered by the saved query that the publication names for it.
+COUNTS = "/counts"
 _YEAR_SECONDS = 31_536_000
 
 
@@ -138,13 +140,23 @@ class Site:
             return replies.success(
                 body, fmt, if_none_match=asked.if_none_match, vary=None, max_age_seconds=_YEAR_SECONDS
             )
+        found = self._file_for_programs(path, asked)
+        if found is not None:
+            return found
+        page = self.documents.plain_pages.get(path)
+        if page is not None:
+            return self.page(asked, page)
+        return self._query_text(path, asked) if path.endswith(".rq") else None
+
+    def _file_for_programs(self, path: str, asked: Asked) -> Reply | None:
+        """What crawlers, editors and other programs fetch; lists and what is searched, as data."""
         if path == "/robots.txt":
             body = robots(site_root(self.base, self.publication.public_url), self.prefix)
             return replies.success(body, TEXT, if_none_match=asked.if_none_match, vary=None)
         if path.startswith("/sitemap"):
-            found = self.sitemaps.at(path)
-            if found is not None:
-                return replies.success(found, XML, if_none_match=asked.if_none_match, vary=None)
+            sitemap = self.sitemaps.at(path)
+            if sitemap is not None:
+                return replies.success(sitemap, XML, if_none_match=asked.if_none_match, vary=None)
         if path.startswith("/dump/"):
             answer, file = self.download(path, asked.if_none_match)
             return replace(answer, body=file.read_bytes()) if answer is not None and file else answer
@@ -153,10 +165,12 @@ class Site:
         context = self.documents.contexts.get(path)
         if context is not None:
             return replies.success(context, JSONLD, if_none_match=asked.if_none_match, vary=None)
-        page = self.documents.plain_pages.get(path)
-        if page is not None:
-            return self.page(asked, page)
-        return self._query_text(path, asked) if path.endswith(".rq") else None
+        for answered in (search_api.answer, list_api.answer):
+            found = answered(self.documents, path, asked.query, asked.accept, asked.language)
+            if found is not None:
+                fmt, body = found
+                return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=_VARY)
+        return None
 
     def download(self, path: str, if_none_match: str | None) -> tuple[Reply | None, Path | None]:
         """The answer to the path of a file, and the file if it is to be its body."""
@@ -348,7 +362,13 @@ def reply(
     asked = Asked(accept, page_language(accept_language), if_none_match, query)
     try:
         return site_of(publication).reply(path, asked)
-    except (UnknownResourceError, UnknownQueryError, NotAcceptableError, EndpointError) as error:
+    except (
+        UnknownResourceError,
+        UnknownQueryError,
+        NotAcceptableError,
+        EndpointError,
+        RequestError,
+    ) as error:
         return failure(publication, error, accept=accept, accept_language=accept_language)
 
 
@@ -416,11 +436,15 @@ def saved_answer(
     accept_language: str | None = None,
     if_none_match: str | None = None,
 ) -> SavedAnswer | None:
-    """What a request to a path below /queries/ asks to be answered; None when `reply` knows what is there.
+    """What a request to a saved query, or to the counts, asks to be answered; None where `reply` knows.
 
     Raises: ParameterError, RequestError, NotAcceptableError.
     """
-    site = site_of(publication)
+    site, counting = site_of(publication), publication.counts
+    if path == COUNTS and counting is not None:
+        path = f"/queries/{quote(counting.name, safe='')}"
+    else:
+        counting = None
     asked = query_api.read_request(site.documents, _as_sent(path), query, accept)
     if asked is None:
         return None
@@ -428,7 +452,11 @@ def saved_answer(
     def page(_: Publication, __: str, form: str, body: bytes | None) -> Reply:
         return site.page(
             Asked(language=page_language(accept_language), if_none_match=if_none_match),
-            lambda desk: site.documents.query_page(desk, asked.filled, answer(desk, form, body)),
+            lambda desk: (
+                site.documents.query_page(desk, asked.filled, answer(desk, form, body))
+                if counting is None
+                else counts_page.page(desk, asked.filled, site.documents.choices(counting), body, COUNTS)
+            ),
         )
 
     return SavedAnswer(asked.filled.text, asked.fmt, page)
