@@ -70,6 +70,7 @@ from cnrs_graph.site import (
 )
 from cnrs_graph.sparql import QueryFacts, order_of, refuse_reaching_out
 from cnrs_graph.streaming import HEAD, AnswerResponse, Lesson, disconnected
+from cnrs_graph.teaching import Teaching
 from cnrs_graph.workers import Pool, RunningAnswer
 
 _T = TypeVar("_T")
@@ -155,7 +156,9 @@ def create_app(
     if desks is not None:
         desks.recorders = recorders
         recorders = (*recorders, desks.learn)
-    return WithoutPrefix(Journal(HeadAsGet(Compressed(app)), recorders), prefix_of(publication.public_url))
+    whole = Journal(HeadAsGet(Compressed(app)), recorders)
+    served = WithoutPrefix(whole, prefix_of(publication.public_url))
+    return Teaching(served, desks) if desks is not None else served
 
 
 def pool_of(config: Config, desks: Desks | None = None) -> Pool:
