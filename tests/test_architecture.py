@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors", "progress", "words", "zygote"},
     {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
+    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "languages"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},

@@ -80,6 +80,15 @@ def by_name(name: str, offered: Sequence[Format]) -> Format | None:
     return next((each for each in offered if name in (each.name, each.extension, each.media_type)), None)
 
 
+def read_weight(text: str) -> float | None:
+    """The number in `q=0.5`; None for what is no weight.
+
+    Source: RFC 9110, section 12.4.2.
+    """
+    name, equals, number = text.partition("=")
+    return float(number) if equals and name.lower() == "q" and _WEIGHT.fullmatch(number) else None
+
+
 @lru_cache(maxsize=1024)
 def read_accept(accept: str) -> tuple[MediaRange, ...]:
     """Take an Accept header apart; a member that the grammar does not allow is passed over.
@@ -170,9 +179,10 @@ def _read_range(member: str) -> MediaRange | None:
         if parameter[1] is None:
             continue
         if parameter[1].lower() == "q":
-            if not _WEIGHT.fullmatch(parameter[2]):
+            found = read_weight(f"q={parameter[2]}")
+            if found is None:
                 return None
-            weight = float(parameter[2])
+            weight = found
         else:
             parameters.append((parameter[1].lower(), parameter[2]))
     return MediaRange(named[1].lower(), named[2].lower(), tuple(parameters), weight)
