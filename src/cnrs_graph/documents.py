@@ -98,7 +98,7 @@ class Documents:
         for curie in ("dcterms:license", "dcat:version", "owl:versionInfo"):
             self.of_dataset(curie)
 
-    def desk(self, language: str) -> Desk:
+    def desk(self, language: str, *, addressed: bool = False, path: str = "") -> Desk:
         """What pages in a language are made with."""
         publication = self.publication
         title = publication.title.get(language) or next(iter(publication.title.values()), self.base)
@@ -110,19 +110,25 @@ class Documents:
             notice=publication.notice.get(language, ""),
             licence=self.of_dataset("dcterms:license"),
             version=self.of_dataset("dcat:version") or self.of_dataset("owl:versionInfo"),
+            addressed=addressed,
+            path=path,
         )
 
-    def body(self, doc: Document, fmt: Format, language: str) -> bytes:
+    def body(self, doc: Document, fmt: Format, language: str, *, addressed: bool = False) -> bytes:
         """A document in one format, made once.
 
         Raises: NotAcceptableError when RDF/XML cannot hold a statement.
         """
-        key = (doc.path if fmt is PAGE else doc.stem, fmt.name, language if fmt is PAGE else "")
+        key = (
+            doc.path if fmt is PAGE else doc.stem,
+            fmt.name,
+            f"{language}{'/' if addressed else ''}" if fmt is PAGE else "",
+        )
         kept = self._bodies.get(key)
         if kept is not None:
             return kept
         if fmt is PAGE and doc.page is not None:
-            body = doc.page(self.desk(language))
+            body = doc.page(self.desk(language, addressed=addressed, path=doc.path))
         else:
             body = graph_bytes(self._quads(doc, fmt), fmt, base=self.base, first=doc.iri)
         if self._stored is not None and self._stored.changes:

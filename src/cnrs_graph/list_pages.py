@@ -55,7 +55,8 @@ def class_page(desk: Desk, kind: str) -> bytes:
 def queries_page(desk: Desk, catalogue: Mapping[str, SavedQuery], formats: Sequence[DataLink]) -> bytes:
     """Write the list of saved queries."""
     entries = [
-        (saved.name, saved.summary, desk.local(f"/queries/{saved.name}")) for saved in catalogue.values()
+        (saved.name, desk.spoken(*saved.titled(desk.language), href=desk.local(f"/queries/{saved.name}")))
+        for saved in catalogue.values()
     ]
     return render(
         desk,
@@ -98,12 +99,13 @@ def graph_page(
     """Write the page about one graph of *total* statements."""
     subjects = sorted({q.subject.value for q in quads if isinstance(q.subject, ox.NamedNode)})
     desk.index.ahead(subjects[:_LISTED])
-    title = desk.word("inferred-graph") if inferred else desk.name(graph).text
+    heading = Shown(desk.word("inferred-graph")) if inferred else desk.name(graph)
     return render(
         desk,
         "graph.html",
-        title=title,
+        title=heading.text,
         here="/dataset",
+        heading=heading,
         prose=desk.texts(graph, "dcterms:description", "rdfs:comment"),
         inferred=inferred,
         total=max(total, len(quads)),
@@ -124,6 +126,7 @@ def default_graph_page(
         desk,
         "graph.html",
         title=desk.word("default-graph"),
+        heading=Shown(desk.word("default-graph")),
         here="/dataset",
         prose=(Shown(desk.word("default-graph-why")),),
         inferred=False,

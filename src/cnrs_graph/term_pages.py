@@ -78,6 +78,7 @@ class RuleEntry:
 def ontology_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
     """Write the page of all terms, each under its local name."""
     iri = f"{desk.index.base}ontology"
+    heading = desk.name(iri) if desk.index.knows(iri) else Shown(desk.word("ontology"))
     sections, placed = [], set[str]()
     terms = desk.index.terms(f"{iri}#")
     for title, curies in _SORTS:
@@ -89,8 +90,9 @@ def ontology_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
     return render(
         desk,
         "ontology.html",
-        title=desk.name(iri).text if desk.index.knows(iri) else desk.word("ontology"),
+        title=heading.text,
         here="/ontology",
+        heading=heading,
         prose=desk.texts(iri, "dcterms:description", "rdfs:comment"),
         sections=[(title, entries) for title, entries in sections if entries],
         lists=[desk.name(each) for each in code_lists(desk.index)],
@@ -125,6 +127,7 @@ def list_page(desk: Desk, iri: str, formats: Sequence[DataLink]) -> bytes:
         "list.html",
         title=desk.name(iri).text,
         here="/ontology",
+        heading=desk.name(iri),
         prose=desk.texts(iri, "skos:definition", "dcterms:description", "rdfs:comment"),
         concepts=[
             (desk.name(each), desk.texts(each, "skos:notation"), desk.texts(each, "skos:definition"))
