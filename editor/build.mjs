@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { SOURCE, outlines } from "./outlines.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "src", "cnrs_graph", "static");
@@ -40,8 +41,8 @@ function notice(folder) {
   return `${facts.name} ${facts.version} (${facts.license})\n\n${text}\n`;
 }
 
-const bundled = packages();
-if (bundled.length === 0) throw new Error("no package is in the bundle; look at the paths in build.mjs");
+const bundled = [...packages(), SOURCE];
+if (bundled.length === 1) throw new Error("no package is in the bundle; look at the paths in build.mjs");
 const notices = bundled.map(notice).join(`\n${"-".repeat(80)}\n\n`);
 const [script] = made.outputFiles.filter((file) => file.path.endsWith(".js"));
 const [style] = made.outputFiles.filter((file) => file.path.endsWith(".css"));
@@ -49,6 +50,7 @@ const contents = {
   script: ["js", Buffer.from(script.contents)],
   style: ["css", Buffer.from(style.contents)],
   licences: ["txt", Buffer.from(notices)],
+  outlines: ["json", Buffer.from(outlines(here))],
 };
 
 mkdirSync(out, { recursive: true });

@@ -39,6 +39,10 @@ class Config:
     title: Mapping[str, str] = field(default_factory=dict)
     #: A sentence that every page shows, by language: who is behind this, and who is not.
     notice: Mapping[str, str] = field(default_factory=dict)
+    #: The saved queries whose answers the front page draws: `announced`, `cooperations`.
+    front: Mapping[str, str] = field(default_factory=dict)
+    #: Where readers report an error, an address in which {iri} stands for what the page is about; may be empty.
+    report: str = ""
     #: Where the server can be reached, with a path prefix if there is one; empty for "wherever it was asked".
     public_url: str = ""
     #: Graph families that stay out of the default graph of queries; GRAPH reaches them.
@@ -170,6 +174,13 @@ def _texts(value: Any) -> Mapping[str, str]:
     return {str(language): str(text) for language, text in value.items()}
 
 
+def _report(value: Any) -> str:
+    text = str(value)
+    if text and not text.startswith(("https://", "http://", "mailto:")):
+        raise ValueError("write an http(s) or mailto address, with {iri} where the thing is named")
+    return text
+
+
 def _names(value: Any) -> tuple[str, ...]:
     return tuple(value.split()) if isinstance(value, str) else tuple(str(each) for each in value)
 
@@ -209,6 +220,8 @@ _READERS: Mapping[str, Any] = {
     "public_url": _url,
     "title": _texts,
     "notice": _texts,
+    "front": _texts,
+    "report": _report,
     "outside_default": _names,
     "refuse_at": _severity,
     "workers": _positive,

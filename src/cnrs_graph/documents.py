@@ -19,6 +19,7 @@ from cnrs_graph.descriptions import Index, build_index, describe, document, node
 from cnrs_graph.errors import UnknownResourceError
 from cnrs_graph.executables import queries_iri, query_iri
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
+from cnrs_graph.front_page import Overview, front_page, overview
 from cnrs_graph.inventory import (
     dataset_iri,
     default_graph_of,
@@ -93,6 +94,7 @@ class Documents:
         self._choices: dict[str, Mapping[str, Sequence[Choice]]] = {}
         self._limits: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._keeping = threading.Lock()
+        self._kept_overview: Overview | None = None
         #: Kept, so that the page about an endpoint that fails needs nothing from it.
         self._of_dataset: dict[str, str] = {}
         for curie in ("dcterms:license", "dcat:version", "owl:versionInfo"):
@@ -397,7 +399,25 @@ class Documents:
         )
 
     def _front_page(self, desk: Desk) -> bytes:
-        return list_pages.front_page(desk, self._dataset, data_links(desk, self.by_path["/"].variants()))
+        prose, counts = list_pages.about_dataset(desk, self._dataset), list_pages.class_counts(desk)
+        return front_page(
+            desk, prose, counts, self._overview(), data_links(desk, self.by_path["/"].variants())
+        )
+
+    def _overview(self) -> Overview:
+        """The answers on the front page, asked for once where the statements do not change."""
+        if self._stored is not None and self._stored.changes:
+            return self._asked_overview()
+        if self._kept_overview is None:
+            self._kept_overview = self._asked_overview()
+        return self._kept_overview
+
+    def _asked_overview(self) -> Overview:
+        publication = self.publication
+        if not publication.front:
+            return Overview({})
+        store = publication.own_store()
+        return overview(publication.front, publication.catalogue, lambda text: store.query(text).rows())
 
     def _dataset_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/dataset"].variants())

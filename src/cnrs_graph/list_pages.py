@@ -1,4 +1,4 @@
-"""The pages that lead to others: front page, lists of things, queries, the dataset, its graphs, errors."""
+"""The pages that lead to others: lists of things, queries, the dataset, its graphs, errors."""
 
 from __future__ import annotations
 
@@ -15,19 +15,6 @@ from cnrs_graph.queries import SavedQuery
 from cnrs_graph.terms import expand, graph_family, local_name
 
 _LISTED = 500
-
-
-def front_page(desk: Desk, about: str | None, formats: Sequence[DataLink]) -> bytes:
-    """Write the front page: what this is, how much there is, the ways in."""
-    return render(
-        desk,
-        "front.html",
-        title=desk.title,
-        here="/",
-        prose=_about(desk, about),
-        counts=class_counts(desk),
-        formats=formats,
-    )
 
 
 def browse_page(desk: Desk) -> bytes:
@@ -78,7 +65,7 @@ def dataset_page(
         "dataset.html",
         title=desk.title,
         here="/dataset",
-        prose=_about(desk, about),
+        prose=about_dataset(desk, about),
         families=_families(desk, graphs),
         total=sum(graphs.values()),
         counts=class_counts(desk),
@@ -205,7 +192,8 @@ def _families(desk: Desk, graphs: Mapping[str, int]) -> dict[str, list[tuple[Sho
     return families
 
 
-def _about(desk: Desk, about: str | None) -> tuple[Shown, ...]:
+def about_dataset(desk: Desk, about: str | None) -> tuple[Shown, ...]:
+    """What the data says of itself."""
     return desk.texts(about, "dcterms:description", "rdfs:comment") if about else ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 
@@ -12,11 +12,12 @@ import pyoxigraph as ox
 from cnrs_graph import __version__, disk
 from cnrs_graph.config import Config
 from cnrs_graph.dataset import Dataset, load, load_as, merged, nquads, source_files
-from cnrs_graph.errors import NonConformingDataError
+from cnrs_graph.errors import ConfigError, NonConformingDataError, suggestion
 from cnrs_graph.executables import described
 from cnrs_graph.lookup import Stored
 from cnrs_graph.queries import Catalogue, SavedQuery
 from cnrs_graph.reasoning import entail, read_rules
+from cnrs_graph.store import LocalStore, Store
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
 
@@ -45,6 +46,16 @@ class Publication:
     queries: Dataset = _NOTHING
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
     stored: Stored | None = None
+    #: The saved queries whose answers the front page draws, by what they are for.
+    front: Mapping[str, str] = field(default_factory=dict)
+    #: Where readers report an error; empty for nowhere.
+    report_to: str = ""
+
+    def own_store(self) -> Store:
+        """Where the publication's own queries are answered, in this process."""
+        if self.stored is not None:
+            return self.stored.index.fetched.store
+        return LocalStore.of(self.quads(), default=self.default_graphs())
 
     @property
     def inferred_graph(self) -> str:
@@ -171,6 +182,8 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         report=report,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        front=_front(config, catalogue),
+        report_to=config.report,
     )
 
 
@@ -217,7 +230,21 @@ def on_store(config: Config, stored: Stored) -> Publication:
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
         stored=stored,
+        front=_front(config, catalogue),
+        report_to=config.report,
     )
+
+
+def _front(config: Config, catalogue: Mapping[str, SavedQuery]) -> Mapping[str, str]:
+    """The queries of the front page.
+
+    Raises: ConfigError for one that is not among the saved queries.
+    """
+    for name, query in config.front.items():
+        if query not in catalogue:
+            hint = suggestion(query, sorted(catalogue))
+            raise ConfigError(f"front.{name} = {query!r}: there is no such saved query; {hint}")
+    return config.front
 
 
 def _in_place(base: str, path: Path, published: Dataset) -> Dataset:

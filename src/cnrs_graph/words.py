@@ -11,9 +11,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "nav": "Site",
         "language": "Language",
         "announced": "Announced and named",
-        "announced-why": "The whole bar is what was announced; the dark part can be named, the striped part "
-        "is "
-        "announced and nobody could name it yet.",
+        "announced-why": "Full: can be named. Pale: named, but only by inference. Hollow: announced, and nobody could "
+        "name it yet.",
+        "at-least": "These are the ones that can be named; there are more.",
         "named-of": "named {named} of {announced}",
         "named-inferred": "{count} of them inferred",
         "map-of": "Map: {title}",
@@ -162,9 +162,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "nav": "Site",
         "language": "Langue",
         "announced": "Annoncées et nommées",
-        "announced-why": "La barre entière est ce qui a été annoncé ; la partie foncée peut être nommée, la "
-        "partie "
-        "hachurée a été annoncée sans que personne n'ait encore pu la nommer.",
+        "announced-why": "Plein : peut être nommée. Pâle : nommée, mais par déduction seulement. Vide : annoncée, sans que "
+        "personne n'ait encore pu la nommer.",
+        "at-least": "Ce sont celles que l'on peut nommer ; il y en a d'autres.",
         "named-of": "{named} nommées sur {announced}",
         "named-inferred": "dont {count} par déduction",
         "map-of": "Carte : {title}",
@@ -323,9 +323,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "nav": "Sitio",
         "language": "Idioma",
         "announced": "Anunciadas y nombradas",
-        "announced-why": "La barra entera es lo anunciado; la parte oscura se puede nombrar, la parte "
-        "rayada se anunció "
-        "y nadie ha podido nombrarla todavía.",
+        "announced-why": "Lleno: se puede nombrar. Pálido: nombrada, pero solo por deducción. Vacío: anunciada, y nadie ha "
+        "podido nombrarla todavía.",
+        "at-least": "Son las que se pueden nombrar; hay más.",
         "named-of": "{named} nombradas de {announced}",
         "named-inferred": "{count} de ellas por deducción",
         "map-of": "Mapa: {title}",
