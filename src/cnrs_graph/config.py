@@ -41,7 +41,7 @@ class Config:
     notice: Mapping[str, str] = field(default_factory=dict)
     #: The saved queries whose answers the front page draws: `announced`, `cooperations`.
     front: Mapping[str, str] = field(default_factory=dict)
-    #: Where readers report an error, an address in which {iri} stands for what the page is about; may be empty.
+    #: Where readers report an error: an address in which {iri} stands for the thing; may be empty.
     report: str = ""
     #: Where the server can be reached, with a path prefix if there is one; empty for "wherever it was asked".
     public_url: str = ""

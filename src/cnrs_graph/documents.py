@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pyoxigraph as ox
 
 from cnrs_graph import list_pages, term_pages
 from cnrs_graph.addresses import data_path, encoded, folded, path_of, prefix_of
 from cnrs_graph.choices import Choice, choices, limits
+from cnrs_graph.citations import CITATION_FORMATS, Citation, citation_bytes
+from cnrs_graph.citations import NAMES as CITATION_NAMES
 from cnrs_graph.dataset import graph_name
-from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
+from cnrs_graph.descriptions import (
+    INCOMING_LIMIT,
+    Index,
+    build_index,
+    describe,
+    document,
+    node_key,
+    pointing,
+)
 from cnrs_graph.errors import UnknownResourceError
 from cnrs_graph.executables import queries_iri, query_iri
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
@@ -31,16 +42,20 @@ from cnrs_graph.inventory import (
     published_datasets,
 )
 from cnrs_graph.lookup import Stored
-from cnrs_graph.pages import Desk, data_links
+from cnrs_graph.pages import DataLink, Desk, Shown, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
 from cnrs_graph.representations import graph_bytes
+from cnrs_graph.rulebook import Rulebook, rulebook
 from cnrs_graph.terms import expand, graph_family
-from cnrs_graph.thing_page import thing_page
+from cnrs_graph.thing_page import Beside, incoming_page, thing_page
+from cnrs_graph.words import WORDS
 
 #: Paths that the web door answers itself; their other spellings lead to them.
 ANSWERED_ELSEWHERE = ("/sparql", "/health", "/ready", "/openapi.json")
+#: Below these stand citations, and the pages of what points at something.
+CITE, INCOMING = "/cite", "/incoming"
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
 #: A graph of a store with more statements than this is no document; so many of them its page then shows.
@@ -298,6 +313,7 @@ class Documents:
             "/browse": list_pages.browse_page,
             "/vocab": term_pages.lists_page,
         }
+        pages |= term_pages.own_pages(self.index)
         for slug, kind in list_pages.browsable(self.index).items():
             pages[f"/browse/{slug}"] = lambda desk, kind=kind: list_pages.class_page(desk, kind)  # type: ignore[misc]
         return pages
@@ -305,8 +321,74 @@ class Documents:
     def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
         nav = "/browse" if iri.startswith(f"{self.base}id/") else "/ontology"
         return lambda desk: thing_page(
-            desk, describe(self.index, iri), data_links(desk, self._document_of(iri).variants()), nav=nav
+            desk,
+            describe(self.index, iri),
+            data_links(desk, self._document_of(iri).variants()),
+            nav=nav,
+            beside=self._beside(desk, iri),
         )
+
+    def _beside(self, desk: Desk, iri: str) -> Beside:
+        """What the page about a thing has besides what is said of it."""
+        path = path_of(self.base, iri) or ""
+        report = self.publication.report_to.replace("{iri}", quote(iri, safe=""))
+        return Beside(self._rulebook, self.cite_links(desk, iri), report, desk.local(f"{INCOMING}{path}/1"))
+
+    @cached_property
+    def _rulebook(self) -> Rulebook:
+        return rulebook(self.index, self.publication.report)
+
+    def cite_links(self, desk: Desk, iri: str) -> list[DataLink]:
+        """Where a thing of ours can be had as a citation."""
+        path = path_of(self.base, iri)
+        if path is None or "#" in path:
+            return []
+        stem = f"{CITE}{path.removeprefix('/doc')}"
+        return [
+            DataLink(CITATION_NAMES[fmt], desk.file(f"{stem}.{fmt.extension}"), fmt.media_type)
+            for fmt in CITATION_FORMATS
+        ]
+
+    def citation(self, path: str) -> tuple[Format, bytes] | None:
+        """A citation by its path; None when there is nothing to cite."""
+        stem, _, extension = path.removeprefix(CITE).rpartition(".")
+        fmt = next((each for each in CITATION_FORMATS if each.extension == extension), None)
+        doc = self.at(f"/doc{stem}") or self.at(stem)
+        if fmt is None or doc is None:
+            return None
+        desk = self.desk(next(iter(WORDS)))
+        is_dataset = doc.iri == f"{self.base}dataset"
+        named = Shown(desk.title, desk.language) if is_dataset else desk.name(doc.iri)
+        issued = self.of_dataset("dcterms:issued") or self.of_dataset("dcterms:modified")
+        cited = Citation(
+            iri=doc.iri,
+            title=named.text,
+            container="" if is_dataset else desk.title,
+            publisher=self._publisher(desk),
+            issued=issued,
+            version=desk.version,
+            language=named.language or desk.language,
+        )
+        return fmt, citation_bytes(cited, fmt)
+
+    def _publisher(self, desk: Desk) -> str:
+        """Who publishes the dataset, by name."""
+        said = self.of_dataset("dcterms:publisher")
+        return desk.name(said).text if said.startswith(("http://", "https://")) else said
+
+    def incoming_page(self, path: str) -> Callable[[Desk], bytes] | None:
+        """A page of what points at something, by its path; None when there is no such page."""
+        stem, _, number = path.removeprefix(INCOMING).rpartition("/")
+        doc = self.at(stem)
+        if doc is None or not re.fullmatch(r"[1-9]\d{0,5}", number) or not self.index.knows(doc.iri):
+            return None
+        groups = pointing(self.index, doc.iri, int(number))
+        if not groups:
+            return None
+        listed = max(len(each.things) + INCOMING_LIMIT * (int(number) - 1) for each in groups)
+        most = max(each.total for each in groups)
+        pages = -(-most // INCOMING_LIMIT) if most > listed else int(number)
+        return lambda desk: incoming_page(desk, doc.iri, groups, int(number), pages, f"{INCOMING}{stem}")
 
     def _thing_quads(self, iri: str) -> Callable[[], Sequence[ox.Quad]]:
         return lambda: document(self.index, describe(self.index, iri), self._about(iri))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cnrs_graph.outlines import Outlines, Position
 
@@ -122,7 +123,7 @@ def _ring(ring: Sequence[Position], placed: Callable[[Position], Point | None], 
             kept.append(point)
     if len(kept) < 3:
         return ""
-    steps = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(kept, kept[1:], strict=False)]
+    steps = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(kept)]
     return f"M{kept[0][0]} {kept[0][1]}l" + " ".join(f"{x} {y}" for x, y in steps) + "z"
 
 
@@ -174,6 +175,7 @@ def _middle(ring: Sequence[Position]) -> Position:
 
 LINE_WIDTH = 640
 _LANE_HEIGHT = 30
+_LETTER_WIDTH = 8
 _TOP = 24
 
 
@@ -188,14 +190,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Bar:
-    """A span on a time line; `open_start` and `open_end` tell that it goes on beyond what is known."""
+    """A span on a time line; `is_open` tells that one of its ends is not known."""
 
     name: str
     x: int
     y: int
     width: int
-    open_start: bool
-    open_end: bool
+    is_open: bool
+    text_x: int
+    anchor: str
 
 
 @dataclass(frozen=True)
@@ -216,18 +219,22 @@ def time_line(spans: Sequence[Span]) -> TimeLine | None:
     first, last = math.floor(min(known)), math.ceil(max(known))
     if last - first < 4:
         last = first + 4
-    open_ended = any(span.start is not None and span.end is None for span in spans)
-    last += 1 if open_ended else 0
+    beyond = max(1.0, (last - first) / 12)
+    first -= 1 if any(span.start is None for span in spans) else 0
+    last += 1 if any(span.end is None for span in spans) else 0
     scale = (LINE_WIDTH - 2) / (last - first)
     step = next(each for each in (1, 2, 5, 10, 20, 50, 100, 1000) if (last - first) / each <= 10)
     bars = []
     for lane, span in enumerate(span for span in spans if span.start is not None or span.end is not None):
-        start = first if span.start is None else span.start
-        end = last if span.end is None else span.end
+        # Of what has no end that is known, a short piece is drawn: longer would say how long it lasted.
+        start = span.start if span.start is not None else max(first, (span.end or first) - beyond)
+        end = span.end if span.end is not None else min(last, start + beyond)
         x = round((start - first) * scale) + 1
         width = max(3, round((end - start) * scale))
         y = lane * _LANE_HEIGHT + 4
-        bars.append(Bar(span.name, x, y, width, span.start is None, span.end is None))
+        fits = x + 8 + len(span.name) * _LETTER_WIDTH < LINE_WIDTH
+        text = (x + 8, "start") if fits else (min(x + width, LINE_WIDTH) - 8, "end")
+        bars.append(Bar(span.name, x, y, width, span.start is None or span.end is None, *text))
     years = range(math.ceil(first / step) * step, last + 1, step)
     return TimeLine(
         LINE_WIDTH,
@@ -262,7 +269,7 @@ def stacks(rows: Sequence[Sequence[int]], *, width: int) -> list[list[Segment]]:
     return drawn
 
 
-NEIGHBOURHOOD = (640, 400)
+NEIGHBOURHOOD = (760, 400)
 
 
 def around(count: int) -> list[tuple[int, int, str]]:
@@ -271,7 +278,7 @@ def around(count: int) -> list[tuple[int, int, str]]:
     places = []
     for at in range(count):
         angle = _ROUND * (at + 0.5) / count - math.pi / 2
-        x = round(width / 2 + math.cos(angle) * width * 0.27)
+        x = round(width / 2 + math.cos(angle) * width * 0.2)
         y = round(height / 2 + math.sin(angle) * height * 0.44)
         places.append((x, y, "start" if math.cos(angle) >= 0 else "end"))
     return places

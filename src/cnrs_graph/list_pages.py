@@ -14,7 +14,7 @@ from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.terms import expand, graph_family, local_name
 
-_LISTED = 500
+_LISTED = 300
 
 
 def browse_page(desk: Desk) -> bytes:

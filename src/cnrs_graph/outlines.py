@@ -16,7 +16,7 @@ Outlines = Mapping[str, Sequence[Sequence[Position]]]
 
 @lru_cache(maxsize=1)
 def outlines() -> Outlines:
-    """The outer rings of each country; empty where the package was built without npm, and there are no maps."""
+    """The outer rings of each country; empty where the package was built without npm: there are no maps."""
     return read_outlines(_FOLDER)
 
 

@@ -166,7 +166,7 @@ class Desk:
             href=href,
             external=external,
             note=self._note(named),
-            title="" if href and not external else compact(iri).strip("<>"),
+            title="" if href and (not external or compact(iri).startswith("<")) else compact(iri).strip("<>"),
             code=not has_name and not external,
             **changes,
         )
@@ -339,8 +339,8 @@ _NAVIGATION: Sequence[tuple[str, str]] = (
 
 @lru_cache(maxsize=1)
 def stylesheet() -> bytes:
-    """The one stylesheet of the site."""
-    return (_TEMPLATES / "site.css").read_bytes()
+    """The one stylesheet of the site, without comments and line ends."""
+    return re.sub(rb"/\*.*?\*/|\n\s*", b"", (_TEMPLATES / "site.css").read_bytes(), flags=re.DOTALL)
 
 
 @lru_cache(maxsize=1)

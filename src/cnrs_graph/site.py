@@ -12,7 +12,7 @@ from cnrs_graph import list_pages, query_api, replies
 from cnrs_graph.addresses import folded, in_language
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
-from cnrs_graph.documents import Document, Documents
+from cnrs_graph.documents import CITE, INCOMING, Document, Documents
 from cnrs_graph.editor import bundle
 from cnrs_graph.errors import (
     CnrsGraphError,
@@ -53,7 +53,7 @@ JSON = Format("json", "application/json", "json")
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
 _YEAR_SECONDS = 31_536_000
 #: What is the same for readers of every language.
-_WITHOUT_LANGUAGE = ("/data/", "/static/", "/robots.txt", "/sparql/")
+_WITHOUT_LANGUAGE = ("/data/", "/cite/", "/static/", "/robots.txt", "/sparql/")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,11 @@ class Site:
             return replies.success(body, TEXT, if_none_match=asked.if_none_match, vary=None)
         if path == "/sparql/completions.json":
             return replies.success(self.completions, JSON, if_none_match=asked.if_none_match, vary=None)
+        if path.startswith(f"{CITE}/"):
+            return self._citation(path, asked)
         page = self.documents.plain_pages.get(path)
+        if path.startswith(f"{INCOMING}/"):
+            page = self.documents.incoming_page(path)
         if page is not None:
             return self.page(asked, page)
         return self._query_text(path, asked) if path.endswith(".rq") else None
@@ -144,6 +148,12 @@ class Site:
     def completions(self) -> bytes:
         """What the editor offers while one types, made once."""
         return completions(self.documents.desk(next(iter(WORDS))), self.publication.catalogue)
+
+    def _citation(self, path: str, asked: Asked) -> Reply | None:
+        found = self.documents.citation(path)
+        if found is None:
+            return None
+        return replies.success(found[1], found[0], if_none_match=asked.if_none_match, vary=None)
 
     def _query_text(self, path: str, asked: Asked) -> Reply | None:
         saved = self.publication.catalogue.get(unquote(path.removeprefix("/queries/").removesuffix(".rq")))

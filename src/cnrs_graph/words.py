@@ -8,10 +8,12 @@ from collections.abc import Mapping
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "skip": "Skip to content",
+        "colon": ":",
         "nav": "Site",
         "language": "Language",
         "announced": "Announced and named",
-        "announced-why": "Full: can be named. Pale: named, but only by inference. Hollow: announced, and nobody could "
+        "announced-why": "Full: can be named. Pale: named, but only by inference. Hollow: announced, and "
+        "nobody could "
         "name it yet.",
         "at-least": "These are the ones that can be named; there are more.",
         "named-of": "named {named} of {announced}",
@@ -22,17 +24,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ask-this": "This question and its answer as data",
         "total": "Total",
         "time-line": "Time line",
-        "not-dated": "not dated",
         "where": "Where",
         "latitude": "Latitude",
         "longitude": "Longitude",
         "checked": "Checked against these rules",
         "checked-why": "Every rule that looks at this, or at one of its parts, and what came of it.",
-        "checked-kept": "kept",
+        "checked-kept": "All of them are kept.",
         "checked-never": "Nothing was checked when this was published.",
-        "checked-by-none": "No rule looks at this.",
-        "rule": "Rule",
-        "outcome": "Outcome",
         "neighbours": "Neighbourhood",
         "neighbours-of": "{name} and what it is linked with",
         "cite": "Cite",
@@ -159,10 +157,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "fr": {
         "skip": "Aller au contenu",
+        "colon": " :",
         "nav": "Site",
         "language": "Langue",
         "announced": "Annoncées et nommées",
-        "announced-why": "Plein : peut être nommée. Pâle : nommée, mais par déduction seulement. Vide : annoncée, sans que "
+        "announced-why": "Plein : peut être nommée. Pâle : nommée, mais par déduction seulement. Vide : "
+        "annoncée, sans que "
         "personne n'ait encore pu la nommer.",
         "at-least": "Ce sont celles que l'on peut nommer ; il y en a d'autres.",
         "named-of": "{named} nommées sur {announced}",
@@ -173,18 +173,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ask-this": "Cette question et sa réponse comme données",
         "total": "Total",
         "time-line": "Frise",
-        "not-dated": "sans date",
         "where": "Où",
         "latitude": "Latitude",
         "longitude": "Longitude",
         "checked": "Contrôlé par ces règles",
         "checked-why": "Chaque règle qui regarde cette chose ou l'une de ses parties, et ce qu'il en est "
         "ressorti.",
-        "checked-kept": "respectée",
+        "checked-kept": "Toutes sont respectées.",
         "checked-never": "Rien n'a été contrôlé lors de la publication.",
-        "checked-by-none": "Aucune règle ne regarde cette chose.",
-        "rule": "Règle",
-        "outcome": "Résultat",
         "neighbours": "Voisinage",
         "neighbours-of": "{name} et ce qui y est lié",
         "cite": "Citer",
@@ -320,10 +316,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "es": {
         "skip": "Ir al contenido",
+        "colon": ":",
         "nav": "Sitio",
         "language": "Idioma",
         "announced": "Anunciadas y nombradas",
-        "announced-why": "Lleno: se puede nombrar. Pálido: nombrada, pero solo por deducción. Vacío: anunciada, y nadie ha "
+        "announced-why": "Lleno: se puede nombrar. Pálido: nombrada, pero solo por deducción. Vacío: "
+        "anunciada, y nadie ha "
         "podido nombrarla todavía.",
         "at-least": "Son las que se pueden nombrar; hay más.",
         "named-of": "{named} nombradas de {announced}",
@@ -334,17 +332,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ask-this": "Esta pregunta y su respuesta como datos",
         "total": "Total",
         "time-line": "Línea de tiempo",
-        "not-dated": "sin fecha",
         "where": "Dónde",
         "latitude": "Latitud",
         "longitude": "Longitud",
         "checked": "Comprobado con estas reglas",
         "checked-why": "Cada regla que mira esta cosa o una de sus partes, y lo que resultó.",
-        "checked-kept": "cumplida",
+        "checked-kept": "Se cumplen todas.",
         "checked-never": "No se comprobó nada al publicar.",
-        "checked-by-none": "Ninguna regla mira esta cosa.",
-        "rule": "Regla",
-        "outcome": "Resultado",
         "neighbours": "Vecindad",
         "neighbours-of": "{name} y aquello con lo que se enlaza",
         "cite": "Citar",
