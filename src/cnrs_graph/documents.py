@@ -482,9 +482,9 @@ class Documents:
 
     def _front_page(self, desk: Desk) -> bytes:
         prose, counts = list_pages.about_dataset(desk, self._dataset), list_pages.class_counts(desk)
-        return front_page(
-            desk, prose, counts, self._overview(), data_links(desk, self.by_path["/"].variants())
-        )
+        links = data_links(desk, self.by_path["/"].variants())
+        cites = self.cite_links(desk, dataset_iri(self.base))
+        return front_page(desk, prose, counts, self._overview(), links, cites)
 
     def _overview(self) -> Overview:
         """The answers on the front page, asked for once where the statements do not change."""

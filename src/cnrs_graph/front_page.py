@@ -99,6 +99,7 @@ def front_page(
     counts: Sequence[tuple[Shown, int, str]],
     shown: Overview,
     formats: Sequence[DataLink],
+    cites: Sequence[DataLink] = (),
 ) -> bytes:
     """Write the front page."""
     return render(
@@ -114,6 +115,7 @@ def front_page(
         bar_width=_BAR_WIDTH,
         chart_width=_CHART_WIDTH,
         formats=formats,
+        cites=cites,
     )
 
 
