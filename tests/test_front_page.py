@@ -91,3 +91,9 @@ def test_a_query_that_is_not_there_is_told(tmp_path):
     config = replace(read_config(environ={}), front={"announced": "cq-a4-announced-against-namd"})
     with pytest.raises(ConfigError, match=r"front\.announced.*cq-a4-announced-against-named"):
         build(config, validated=False)
+
+
+def test_queries_from_elsewhere_are_published_without_the_front_of_the_file(tmp_path):
+    config = read_config(environ={"CNRS_GRAPH_QUERIES": str(tmp_path)})
+    assert (config.queries, dict(config.front)) == (tmp_path, {})
+    assert read_config(environ={}).front

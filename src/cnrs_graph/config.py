@@ -95,6 +95,9 @@ def read_config(path: Path | None = None, environ: Mapping[str, str] = os.enviro
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from error
     known = {each.name for each in fields(Config)}
+    if f"{_PREFIX}QUERIES" in environ:
+        # The front page names queries of the file's own folder.
+        settings.pop("front", None)
     for name, text in environ.items():
         setting = name.removeprefix(_PREFIX).lower()
         if name.startswith(_PREFIX) and setting in known:
