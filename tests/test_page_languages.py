@@ -34,7 +34,9 @@ class Links(HTMLParser):
         if found.get("hreflang") and tag == "link":
             self.alternates[found["hreflang"]] = target
         elif target.startswith("/") and not found.get("hreflang"):
-            is_file = tag == "link" or found.get("type") or target.endswith(".rq")
+            is_file = (
+                tag == "link" or found.get("type") or target.endswith(".rq") or target.startswith("/dump/")
+            )
             (self.files if is_file else self.links).append(target)
 
 
@@ -74,7 +76,7 @@ ALIKE = {
     "no",
     "information",
 }
-ALIKE |= {"Formats", "description", "Latitude", "Longitude", "{count} sources", "Site", "Licence"}
+ALIKE |= {"SHA-256", "Formats", "description", "Latitude", "Longitude", "{count} sources", "Site", "Licence"}
 
 
 @pytest.mark.parametrize("language", LANGUAGE_TAGS[1:])

@@ -135,9 +135,10 @@ def serve(options: argparse.Namespace) -> int:
     import uvicorn
 
     from cnrs_graph.config import changed
+    from cnrs_graph.hall import serve_with
     from cnrs_graph.journal import start_logging
     from cnrs_graph.publication import build
-    from cnrs_graph.web import create_app
+    from cnrs_graph.web import create_app, desks_of, pool_of
 
     config = changed(
         _config(options),
@@ -161,8 +162,12 @@ def serve(options: argparse.Namespace) -> int:
     # The server raises the signal again when it has stopped as it should: then we leave without complaint.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _allow_connections()
+    desks = None
+    if pool is None:
+        desks = desks_of(config)
+        pool = pool_of(config, desks)
     settings = uvicorn.Config(
-        create_app(published, config, pool),
+        create_app(published, config, pool, desks),
         host=options.host,
         port=options.port,
         log_config=None,
@@ -173,7 +178,7 @@ def serve(options: argparse.Namespace) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(settings).run(sockets=[listener])
+    serve_with(settings, listener, pool, desks)
     return 0
 
 
@@ -190,7 +195,12 @@ def load(options: argparse.Namespace) -> int:
     place = Path(os.path.normpath(Path(options.into).absolute()))
     with Bar(sys.stderr) if seen else unseen() as bar:
         manifest = load_into(
-            config, place, inferring=not options.no_infer, replace=options.replace, progress=bar.show
+            config,
+            place,
+            inferring=not options.no_infer,
+            replace=options.replace,
+            dumping=options.dumps,
+            progress=bar.show,
         )
     _tell(options, f"{manifest.statements} statements in {options.into}; serve --store {options.into}")
     return 0
@@ -581,6 +591,9 @@ def _add_load(commands: Any) -> None:
     )
     command.add_argument("--into", metavar="DIR", required=True, help="where the store will be")
     command.add_argument("--replace", action="store_true", help="put it in the place of the store there")
+    command.add_argument(
+        "--dumps", action="store_true", help="write the whole dataset as files too, to be fetched"
+    )
     command.add_argument("--no-infer", action="store_true", help="leave out what follows from the data")
     command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
 

@@ -100,8 +100,9 @@ def front_page(
     shown: Overview,
     formats: Sequence[DataLink],
     cites: Sequence[DataLink] = (),
+    embedded: str = "",
 ) -> bytes:
-    """Write the front page."""
+    """Write the front page; *embedded* is for crawlers."""
     return render(
         desk,
         "front.html",
@@ -116,6 +117,7 @@ def front_page(
         chart_width=_CHART_WIDTH,
         formats=formats,
         cites=cites,
+        embedded=embedded,
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pyoxigraph as ox
 
 from cnrs_graph.descriptions import DERIVED_FROM, Index, node_key
+from cnrs_graph.dumps import SUMS, Dump
 from cnrs_graph.executables import shared_prefixes
 from cnrs_graph.inventory import dataset_iri
 from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
@@ -57,9 +58,15 @@ def queries_page(desk: Desk, catalogue: Mapping[str, SavedQuery], formats: Seque
 
 
 def dataset_page(
-    desk: Desk, about: str | None, graphs: Mapping[str, int], formats: Sequence[DataLink]
+    desk: Desk,
+    about: str | None,
+    graphs: Mapping[str, int],
+    formats: Sequence[DataLink],
+    catalogue: Sequence[DataLink],
+    dumps: Sequence[Dump],
+    embedded: str,
 ) -> bytes:
-    """Write the page about the dataset: description, graphs with their sources, sizes."""
+    """Write the page about the dataset: description, files, graphs with their sources, sizes."""
     return render(
         desk,
         "dataset.html",
@@ -70,7 +77,11 @@ def dataset_page(
         total=sum(graphs.values()),
         counts=class_counts(desk),
         formats=formats,
+        catalogue=catalogue,
+        dumps=[(dump, desk.file(f"/dump/{dump.name}"), size_text(dump.size)) for dump in dumps],
+        sums=desk.file(f"/dump/{SUMS}"),
         iri=dataset_iri(desk.index.base),
+        embedded=embedded,
     )
 
 
@@ -178,6 +189,21 @@ def browsable(index: Index) -> dict[str, str]:
 def slug_of(kind: str) -> str:
     """The name of a class in the path of its list."""
     return quote(local_name(kind), safe="")
+
+
+def size_text(size_bytes: int) -> str:
+    r"""A size as people read it, in powers of a thousand; number and unit stay on one line.
+
+    >>> [size_text(size).replace("\N{NO-BREAK SPACE}", " ") for size in (999, 213844, 3224008)]
+    ['999 B', '214 kB', '3.2 MB']
+    """
+    size, unit = float(size_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    digits = 1 if unit not in ("B", "kB") and size < 10 else 0
+    return f"{size:.{digits}f}\N{NO-BREAK SPACE}{unit}"
 
 
 def _families(desk: Desk, graphs: Mapping[str, int]) -> dict[str, list[tuple[Shown, int, list[Shown]]]]:

@@ -193,6 +193,7 @@ def load_into(
     *,
     inferring: bool = True,
     replace: bool = False,
+    dumping: bool = False,
     progress: disk.Progress = disk.untold,
 ) -> disk.Manifest:
     """Build a store on disk from the configured data, ontology and shapes.
@@ -211,6 +212,7 @@ def load_into(
         rules=read_rules(config.ontology / "rules" / "core") if inferring else None,
         beside=described(config.base, Catalogue(config.queries)).quads,
         replace=replace,
+        dumping=dumping,
         progress=progress,
     )
 

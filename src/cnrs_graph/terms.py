@@ -33,6 +33,8 @@ PREFIXES: Mapping[str, str] = {
     "qb": "http://purl.org/linked-data/cube#",
     "sdmx-dimension": "http://purl.org/linked-data/sdmx/2009/dimension#",
     "sdmx-measure": "http://purl.org/linked-data/sdmx/2009/measure#",
+    "spdx": "http://spdx.org/rdf/terms#",
+    "vcard": "http://www.w3.org/2006/vcard/ns#",
     "adms": "http://www.w3.org/ns/adms#",
     "vann": "http://purl.org/vocab/vann/",
     "geo": "http://www.opengis.net/ont/geosparql#",
