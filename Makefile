@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 CHROMIUM := $(shell command -v chromium)
+WEBSERVERS := $(wildcard /usr/sbin/nginx /usr/sbin/apache2)
 NPM := $(shell command -v npm)
 EDITOR_BUNDLE := src/cnrs_graph/static/manifest.json
 
@@ -16,7 +17,7 @@ serve: $(VENV)/installed
 	@[ -f $(EDITOR_BUNDLE) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form, and there are no maps."
 	$(BIN)/cnrs-graph serve --port $(PORT)
 
-test: npm $(VENV)/installed-dev browser editor
+test: npm $(VENV)/installed-dev browser webservers editor standards
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types test valid docs
@@ -67,7 +68,11 @@ editor: $(EDITOR_BUNDLE)
 $(EDITOR_BUNDLE): editor/package-lock.json $(wildcard editor/*.mjs) $(wildcard editor/src/*) | npm
 	cd editor && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
 
-.PHONY: npm browser
+# The standards' own test suite and schemas, which the project does not hold.
+standards: npm
+	python3 tests/fetch_standards.py
+
+.PHONY: npm browser webservers standards
 npm:
 ifeq ($(NPM),)
 	$(SUDO) apt-get update
@@ -78,6 +83,12 @@ browser:
 ifeq ($(CHROMIUM),)
 	$(SUDO) apt-get update
 	$(SUDO) apt-get install -y --no-install-recommends chromium
+endif
+
+webservers:
+ifneq ($(words $(WEBSERVERS)),2)
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends nginx-light apache2-bin
 endif
 
 clean:

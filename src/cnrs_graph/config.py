@@ -35,6 +35,8 @@ class Config:
     shapes: Path
     #: Folder with the saved queries.
     queries: Path
+    #: Table of the slugs ever given out; what is withdrawn or merged there answers so. None for no table.
+    register: Path | None = None
     #: What the pages call the publication, by language.
     title: Mapping[str, str] = field(default_factory=dict)
     #: A sentence that every page shows, by language: who is behind this, and who is not.
@@ -217,7 +219,7 @@ def _severity(value: Any) -> Severity:
     return Severity[str(value).upper()]
 
 
-_PATHS = ("data", "ontology", "shapes", "queries")
+_PATHS = ("data", "ontology", "shapes", "queries", "register")
 _READERS: Mapping[str, Any] = {
     "base": _base,
     "public_url": _url,

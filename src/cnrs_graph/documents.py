@@ -24,6 +24,7 @@ from cnrs_graph.catalogue import (
 from cnrs_graph.choices import Choice, choices, limits
 from cnrs_graph.citations import CITATION_FORMATS, Citation, citation_bytes
 from cnrs_graph.citations import NAMES as CITATION_NAMES
+from cnrs_graph.context import Context, context_of
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import (
     INCOMING_LIMIT,
@@ -54,7 +55,8 @@ from cnrs_graph.pages import DataLink, Desk, Shown, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
-from cnrs_graph.representations import graph_bytes
+from cnrs_graph.register import Retired
+from cnrs_graph.representations import embedded, graph_bytes
 from cnrs_graph.rulebook import Rulebook, rulebook
 from cnrs_graph.schema_org import dataset_document, script_text
 from cnrs_graph.terms import expand, graph_family
@@ -158,7 +160,8 @@ class Documents:
         if fmt is PAGE and doc.page is not None:
             body = doc.page(self.desk(language, addressed=addressed, path=doc.path))
         else:
-            body = graph_bytes(self._quads(doc, fmt), fmt, base=self.base, first=doc.iri)
+            quads = self._quads(doc, fmt)
+            body = graph_bytes(quads, fmt, base=self.base, first=doc.iri, context=self.context)
         if self._stored is not None and self._stored.changes:
             return body
         with self._keeping:
@@ -218,10 +221,28 @@ class Documents:
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
         table: dict[str, str] = {}
-        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE):
+        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE, *self.retired, *self.contexts):
             key = folded(path)
             table[key] = "" if key in table and table[key] != path else path
         return table
+
+    @cached_property
+    def context(self) -> Context:
+        """The words of our JSON-LD."""
+        return context_of(self.base, self.publication.said.only("ontology", "shapes").quads)
+
+    @cached_property
+    def contexts(self) -> Mapping[str, bytes]:
+        """The context as it is now, and every version that was released, by path."""
+        now = self.context.document()
+        released = {f"/context/{version}.jsonld": body for version, body in self.publication.contexts.items()}
+        own = {f"/context/{self.context.version}.jsonld": now} if self.context.version else {}
+        return {"/context.jsonld": now, **own, **released}
+
+    @cached_property
+    def retired(self) -> Mapping[str, Retired]:
+        """What is published no more, by the path that its page had."""
+        return {path_of(self.base, iri) or "": found for iri, found in self.publication.retired.items()}
 
     def _things(self) -> Iterator[Document]:
         for iri in {*self.index.accepted, *self.index.claimed}:
@@ -231,7 +252,7 @@ class Documents:
 
     def _thing(self, iri: str) -> Document | None:
         path = path_of(self.base, iri)
-        if path is None or "#" in path or path == "/":
+        if path is None or "#" in path or path == "/" or iri in self.publication.retired:
             return None
         first = data_path(self.base, iri, "")
         return Document(
@@ -333,13 +354,18 @@ class Documents:
 
     def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
         nav = "/browse" if iri.startswith(f"{self.base}id/") else "/ontology"
-        return lambda desk: thing_page(
-            desk,
-            describe(self.index, iri),
-            data_links(desk, self._document_of(iri).variants()),
-            nav=nav,
-            beside=self._beside(desk, iri),
-        )
+
+        def page(desk: Desk) -> bytes:
+            description = describe(self.index, iri)
+            parts = (fact for part in description.parts for fact in part.facts)
+            own = (*description.facts, *parts)
+            jsonld = embedded((quad for fact in own for quad in fact.quads()), self.context, first=iri)
+            links = data_links(desk, self._document_of(iri).variants())
+            return thing_page(
+                desk, description, links, nav=nav, beside=self._beside(desk, iri), jsonld=jsonld
+            )
+
+        return page
 
     def _beside(self, desk: Desk, iri: str) -> Beside:
         """What the page about a thing has besides what is said of it."""
@@ -612,3 +638,22 @@ class Documents:
             found = (v.value for v in values if isinstance(v, ox.NamedNode | ox.Literal))
             self._of_dataset[curie] = next(found, "")
         return self._of_dataset[curie]
+
+    def authors(self, iri: str) -> tuple[str, ...]:
+        """Who made something, where the data names them by an IRI; of the dataset where it says nothing."""
+        curies = ("dcterms:creator", "schema:author", "schema:creator")
+        for key in (iri, self._dataset or ""):
+            for curie in curies:
+                named = [
+                    v.value for v in self.index.values(key, expand(curie)) if isinstance(v, ox.NamedNode)
+                ]
+                if named:
+                    return tuple(named)
+        return ()
+
+    def files_of_dataset(self) -> tuple[tuple[str, str], ...]:
+        """The files the dataset can be had as, by address, each with its media type."""
+        return tuple(
+            (dump_iri(self.base, dump), "application/gzip" if dump.is_packed else dump.fmt.media_type)
+            for dump in self.dumps
+        )

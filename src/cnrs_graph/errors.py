@@ -201,6 +201,15 @@ class UnknownResourceError(CnrsGraphError):
         super().__init__(f"nothing is said about {iri}{hint}")
 
 
+class WithdrawnError(UnknownResourceError):
+    """There was a thing with this IRI, and it is published no more."""
+
+    def __init__(self, iri: str, reason: str = "") -> None:
+        super().__init__(iri)
+        self.reason = reason
+        self.args = (f"{iri} was withdrawn" + (f": {reason}" if reason else ""),)
+
+
 class NotAcceptableError(CnrsGraphError):
     """None of the offered formats fits the Accept header."""
 
@@ -263,6 +272,18 @@ class MethodNotAllowedError(RequestError):
         super().__init__(f"{method} is not offered here; use {', '.join(allowed)}")
         self.method = method
         self.allowed = tuple(allowed)
+
+
+class NothingCheckedError(RequestError):
+    """A file was sent in which no shape looks at anything."""
+
+
+class CheckStoppedError(RequestError):
+    """A validation ran out of time or memory and was stopped."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the validation was stopped: {reason}; validate it with the command line instead")
+        self.reason = reason
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

@@ -25,6 +25,11 @@ class Format:
         """The Content-Type we send: text types say their charset."""
         return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
 
+    @property
+    def parameters(self) -> frozenset[tuple[str, str]]:
+        """The parameters of the Content-Type we send."""
+        return frozenset({("charset", "utf-8")} if self.media_type.startswith("text/") else ())
+
 
 PAGE = Format("page", "text/html", "html", ("application/xhtml+xml",))
 TEXT = Format("text", "text/plain", "txt")
@@ -63,16 +68,26 @@ class MediaRange:
     parameters: tuple[tuple[str, str], ...]
     weight: float
 
-    def precision(self, media_type: str) -> int:
-        """How precisely this range names a media type: 0 not at all, then */*, type/*, the type itself."""
+    def precision(self, candidate: Format, media_type: str) -> int:
+        """How precisely this range names a media type: 0 not at all, then */*, type/*, the type itself.
+
+        With parameters that we serve it is more precise still; with others (a profile, another charset) it
+        names the type loosely.
+        """
         kind, _, subtype = media_type.partition("/")
         if (self.kind, self.subtype) == ("*", "*"):
-            return 1
+            return _ANYTHING
         if self.kind != kind:
             return 0
         if self.subtype == "*":
-            return 2
-        return 3 if self.subtype == subtype else 0
+            return _KIND
+        if self.subtype != subtype:
+            return 0
+        known = set(self.parameters) <= candidate.parameters
+        return _EXACT + len(self.parameters) if known else _LOOSE
+
+
+_ANYTHING, _KIND, _LOOSE, _EXACT = 1, 2, 3, 4
 
 
 def by_name(name: str, offered: Sequence[Format]) -> Format | None:
@@ -125,28 +140,20 @@ def negotiate(accept: str | None, offered: Sequence[Format]) -> Format:
 
 
 def _weight(candidate: Format, ranges: Sequence[MediaRange]) -> tuple[float, int]:
-    """The weight of a format and, to break ties, whether its own type rather than an alias was named."""
-    own = _type_weight(candidate.media_type, ranges)
-    if own is not None and own[1] == 3:
-        return (own[0], 2) if own[0] else (0.0, 0)
-    aliases = [_type_weight(alias, ranges) for alias in candidate.aliases]
-    named = [found[0] for found in aliases if found is not None and found[1] == 3 and found[0]]
-    if named:
-        return max(named), 1
-    return (own[0], 1) if own is not None and own[0] else (0.0, 0)
+    """The weight of a format and, to break ties, whether its own type rather than an alias was named.
 
-
-def _type_weight(media_type: str, ranges: Sequence[MediaRange]) -> tuple[float, int] | None:
-    """The weight the most precise matching range gives a media type, and that precision."""
-    best: tuple[float, int] | None = None
-    for each in ranges:
-        precision = each.precision(media_type)
-        # Ranges with parameters (a profile, a charset) still name the type; we serve it without them.
-        if precision and (
-            best is None or precision > best[1] or (precision == best[1] and each.weight > best[0])
-        ):
-            best = (each.weight, precision)
-    return best
+    Who names the type loosely, or by an alias, asks for the format and rules nothing out.
+    """
+    own = [(each.precision(candidate, candidate.media_type), each.weight) for each in ranges]
+    precision, weight = max(own, default=(0, 0.0))
+    if precision >= _EXACT:
+        return (weight, 2) if weight else (0.0, 0)
+    names = (candidate.media_type, *candidate.aliases)
+    asked = [each.weight for each in ranges for name in names if each.precision(candidate, name) >= _LOOSE]
+    if any(asked):
+        return max(asked), 1
+    precision, weight = max((found for found in own if found[0] < _LOOSE), default=(0, 0.0))
+    return (weight, 1) if precision and weight else (0.0, 0)
 
 
 def _members(accept: str) -> list[str]:
@@ -184,5 +191,12 @@ def _read_range(member: str) -> MediaRange | None:
                 return None
             weight = found
         else:
-            parameters.append((parameter[1].lower(), parameter[2]))
+            parameters.append(_parameter(parameter[1], parameter[2]))
     return MediaRange(named[1].lower(), named[2].lower(), tuple(parameters), weight)
+
+
+def _parameter(name: str, value: str) -> tuple[str, str]:
+    """A parameter as it is compared: without quotes, and a charset in small letters."""
+    if value.startswith('"'):
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    return name.lower(), value.lower() if name.lower() == "charset" else value

@@ -33,6 +33,8 @@ OUTCOMES: Mapping[type[BaseException], str] = {
     errors.AnswerTooLargeError: "too-large",
     errors.CallerLeftError: "left",
     errors.RefusedQueryError: "refused",
+    errors.EndpointTimeoutError: "late",
+    errors.EndpointError: "endpoint",
     errors.CnrsGraphError: "unfit",
     asyncio.CancelledError: "stopped",
     BaseException: "failed",

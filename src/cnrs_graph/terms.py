@@ -90,7 +90,8 @@ def graph_iri(base: str, path: PurePath) -> str:
     >>> graph_iri("https://example.org/", PurePath("claims/founding-text.ttl"))
     'https://example.org/graph/claims/founding-text'
     """
-    stem = path.with_suffix("").as_posix()
+    is_packed = path.suffix.lower() == ".gz"
+    stem = (path.with_suffix("") if is_packed else path).with_suffix("").as_posix()
     return f"{base}graph/{quote(stem, safe='/-._~')}"
 
 

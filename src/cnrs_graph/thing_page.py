@@ -120,8 +120,9 @@ def thing_page(
     *,
     nav: str = "/browse",
     beside: Beside = Beside(),
+    jsonld: str = "",
 ) -> bytes:
-    """Write the page about one thing."""
+    """Write the page about one thing; *jsonld* says the same for machines, made to stand in a page."""
     marks = Marks()
     iri, name = description.iri, desk.name(description.iri)
     groups = _groups(desk, description, marks)
@@ -156,6 +157,7 @@ def thing_page(
         neighbours=neighbourhood(desk, description),
         check=_check(desk, description, beside.rulebook),
         beside=beside,
+        jsonld=jsonld,
     )
 
 

@@ -18,8 +18,10 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__, graph_store
+from cnrs_graph import __version__, check_door, graph_store
 from cnrs_graph.addresses import folded
+from cnrs_graph.checking import Checker
+from cnrs_graph.compression import Compressed
 from cnrs_graph.config import Config
 from cnrs_graph.desk import tag_of
 from cnrs_graph.desks import Desks, are_possible
@@ -142,6 +144,7 @@ def create_app(
     _add_graph_store(app, door)
     _add_queries(app, door)
     _add_dumps(app, door)
+    _add_validation(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
@@ -149,7 +152,7 @@ def create_app(
     if desks is not None:
         desks.recorders = recorders
         recorders = (*recorders, desks.learn)
-    return WithoutPrefix(Journal(HeadAsGet(app), recorders), prefix_of(publication.public_url))
+    return WithoutPrefix(Journal(HeadAsGet(Compressed(app)), recorders), prefix_of(publication.public_url))
 
 
 def pool_of(config: Config, desks: Desks | None = None) -> Pool:
@@ -308,6 +311,40 @@ def _anything(door: Door, request: Request) -> Response:
     return _response(reply(door.publication, _raw_path(request), query=query, **_asked(request)))
 
 
+def _add_validation(app: FastAPI, door: Door) -> None:
+    """Files of strangers, held against the shapes in a process that may be stopped."""
+    checker = Checker(door.config)
+
+    @app.post(check_door.PATH, tags=["validation"], summary="Validate a file", response_class=Response)
+    async def validate(request: Request) -> Response:
+        check, accept = None, request.headers.get("accept")
+        try:
+            _refuse_encoded(request)
+            body = await _body(request, door.config.body_bytes)
+            content_type = request.headers.get("content-type", "")
+            check, chosen = check_door.asked(_query_string(request), content_type, body, accept)
+            report = await _while_connected(request, checker.run(check))
+            if report is None:
+                entry_of(request.scope).ends(CallerLeftError())
+                return Response(status_code=_CALLER_LEFT)
+            return _response(
+                await to_thread.run_sync(check_door.answered, door.publication, check, chosen, report)
+            )
+        except CnrsGraphError as error:
+            entry_of(request.scope).ends(error)
+            return _response(
+                await to_thread.run_sync(check_door.refused, door.publication, error, check, accept)
+            )
+
+    @app.get(check_door.PATH, include_in_schema=False)
+    def validate_form(request: Request) -> Response:
+        return _response(check_door.form(door.publication, request.query_params.get("lang", "en")))
+
+    @app.get(check_door.SCHEMA_PATH, include_in_schema=False)
+    def report_schema() -> Response:
+        return _response(check_door.schema())
+
+
 def _add_pages(app: FastAPI, door: Door) -> None:
     @app.api_route("/{path:path}", methods=["GET"], include_in_schema=False)
     def anything(request: Request) -> Response:
@@ -406,7 +443,12 @@ async def _answer(
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = chosen or _chosen(request, OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
-    headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    headers = {
+        **_CORS,
+        "Vary": "Accept, Accept-Encoding",
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
     tag = None if dataset or chosen is PAGE else _tag(door, query, chosen)
     if tag is not None and request.method in ("GET", "HEAD") and _has(request, tag):
         entry.ends()
@@ -432,7 +474,7 @@ async def _answer(
         return shown
     lesson = None
     if running.is_cut:
-        headers["X-Cut"] = f"after {door.config.describe_statements} statements"
+        headers["X-Cut"] = f"after {_cut_after(door, running)}"
     elif teaches and door.desks is not None and not dataset and not facts.reaches:
         lesson = entry.lesson = _lesson(request, query, facts, chosen, headers)
     if tag is not None:
@@ -475,6 +517,11 @@ def _lesson(
         media_type=chosen.media_type,
         fields="".join(f"{name.lower()}: {value}\r\n" for name, value in fields.items()).encode("latin-1"),
     )
+
+
+def _cut_after(door: Door, running: RunningAnswer) -> str:
+    """How much of an answer is given of which something was left out."""
+    return running.cut_after or f"{door.config.describe_statements} statements"
 
 
 def _chosen(request: Request, offered: tuple[Format, ...]) -> Format:
@@ -522,7 +569,7 @@ async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -
     """The first part of an answer as a page."""
     body = bytearray()
     if running.is_cut:
-        body += f"# Only the first {door.config.describe_statements} statements.\n".encode()
+        body += f"# Only the first {_cut_after(door, running)}.\n".encode()
     async with running:
         async for chunk in running:
             body += chunk
@@ -565,7 +612,7 @@ def _tongue(request: Request) -> Tongue:
 
 
 def _allowed(request: Request) -> tuple[str, ...]:
-    return (*_READ, "POST") if request.url.path == "/sparql" else _READ
+    return (*_READ, "POST") if request.url.path in ("/sparql", check_door.PATH) else _READ
 
 
 def _method_not_allowed(door: Door, request: Request) -> Response:

@@ -165,6 +165,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "editor-keys": "Ctrl+Enter runs the query, Ctrl+Space completes, Tab leaves the editor.",
         "editor-choose": "Begin with a saved query",
         "editor-more": "Show more rows",
+        "editor-views": "Show as",
+        "editor-table": "Table",
+        "editor-chart": "Chart",
+        "editor-map": "Map",
+        "editor-number": "Number",
     },
     "fr": {
         "skip": "Aller au contenu",
@@ -337,6 +342,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "editor-keys": "Ctrl+Entrée exécute la requête, Ctrl+Espace complète, Tab quitte l'éditeur.",
         "editor-choose": "Partir d'une requête enregistrée",
         "editor-more": "Afficher plus de lignes",
+        "editor-views": "Afficher comme",
+        "editor-number": "Nombre",
+        "editor-map": "Carte",
+        "editor-table": "Tableau",
+        "editor-chart": "Graphique",
     },
     "es": {
         "skip": "Ir al contenido",
@@ -507,6 +517,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "editor-keys": "Ctrl+Intro ejecuta la consulta, Ctrl+Espacio completa, Tab sale del editor.",
         "editor-choose": "Empezar por una consulta guardada",
         "editor-more": "Mostrar más filas",
+        "editor-views": "Mostrar como",
+        "editor-number": "Número",
+        "editor-map": "Mapa",
+        "editor-table": "Tabla",
+        "editor-chart": "Gráfico",
     },
 }
 
