@@ -14,7 +14,7 @@ EDITOR_BUNDLE := src/cnrs_graph/static/manifest.json
 # Without npm the query page is a plain form; nothing is installed for it.
 serve: $(VENV)/installed
 	@if [ -n "$(NPM)" ]; then $(MAKE) --no-print-directory $(EDITOR_BUNDLE) || true; fi
-	@[ -f $(EDITOR_BUNDLE) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form."
+	@[ -f $(EDITOR_BUNDLE) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form, and there are no maps."
 	$(BIN)/cnrs-graph serve --port $(PORT)
 
 test: npm $(VENV)/installed-dev browser webservers editor standards
@@ -65,7 +65,7 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 
 editor: $(EDITOR_BUNDLE)
 
-$(EDITOR_BUNDLE): editor/package-lock.json editor/build.mjs $(wildcard editor/src/*) | npm
+$(EDITOR_BUNDLE): editor/package-lock.json $(wildcard editor/*.mjs) $(wildcard editor/src/*) | npm
 	cd editor && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
 
 # The standards' own test suite and schemas, which the project does not hold.

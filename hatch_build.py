@@ -1,4 +1,4 @@
-"""Bundle the query editor when the package is built; without npm the package has a plain query page."""
+"""Bundle the query editor and the outlines of countries when the package is built, where there is npm."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MANIFEST = Path("src/cnrs_graph/static/manifest.json")
 STEPS = (("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"), ("npm", "run", "--silent", "build"))
-PLAIN = "the query page will be a plain form, without the editor"
+PLAIN = "the query page will be a plain form, and there will be no maps"
 
 
 def is_fresh(root: Path) -> bool:
     """Whether the bundle is there and nothing that it is made of is younger."""
     editor, made = root / "editor", root / MANIFEST
-    sources = [editor / "package-lock.json", editor / "build.mjs", *(editor / "src").glob("*")]
+    sources = [editor / "package-lock.json", *editor.glob("*.mjs"), *(editor / "src").glob("*")]
     return made.is_file() and all(
         source.stat().st_mtime <= made.stat().st_mtime for source in sources if source.is_file()
     )

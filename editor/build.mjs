@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { SOURCE, outlines } from "./outlines.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "src", "cnrs_graph", "static");
@@ -41,8 +42,8 @@ function notice(folder) {
   return `${facts.name} ${facts.version} (${facts.license})\n\n${text}\n`;
 }
 
-const bundled = packages();
-if (bundled.length === 0) throw new Error("no package is in the bundle; look at the paths in build.mjs");
+const bundled = [...new Set([...packages(), SOURCE])].sort();
+if (bundled.length === 1) throw new Error("no package is in the bundle; look at the paths in build.mjs");
 const notices = bundled.map(notice).join(`\n${"-".repeat(80)}\n\n`);
 const output = (name) => Buffer.from(made.outputFiles.find((file) => file.path.endsWith(`/${name}`)).contents);
 const contents = {
@@ -50,6 +51,7 @@ const contents = {
   pictures: ["js", output("pictures.js")],
   style: ["css", output("style.css")],
   licences: ["txt", Buffer.from(notices)],
+  outlines: ["json", Buffer.from(outlines(here))],
 };
 
 mkdirSync(out, { recursive: true });

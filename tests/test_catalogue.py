@@ -14,6 +14,7 @@ import pytest
 import rdflib
 from garden import BASE, a_publication, iri, said
 
+from cnrs_graph.addresses import in_language
 from cnrs_graph.catalogue import Shelf, describe_catalogue
 from cnrs_graph.dataset import Dataset, graph_of
 from cnrs_graph.dumps import Dump
@@ -21,6 +22,7 @@ from cnrs_graph.schema_org import script_text
 from cnrs_graph.site import addresses, reply, site_of
 from cnrs_graph.sitemap import Sitemaps
 from cnrs_graph.terms import PREFIXES, expand
+from cnrs_graph.words import WORDS
 
 ROOT = Path(__file__).parents[1]
 STANDARDS = Path(os.environ.get("CNRS_GRAPH_STANDARDS", ROOT.parent / "shared" / "standards"))
@@ -251,10 +253,9 @@ def test_every_file_is_described_as_it_is(anyone):
 
 
 def test_the_catalogue_is_had_in_every_format_and_as_a_page(garden):
-    assert (
-        reply(garden, "/catalog", accept="text/html").body
-        == reply(garden, "/dataset", accept="text/html").body
-    )
+    pages = [reply(garden, path, accept="text/html").body for path in ("/catalog", "/dataset")]
+    first, second = (page[page.index(b"<main") :] for page in pages)
+    assert first == second
     for extension in ("ttl", "jsonld", "rdf", "trig", "nq"):
         assert reply(garden, f"/catalog.{extension}").status == 200
 
@@ -323,6 +324,7 @@ def locations(body, tag):
 def test_the_sitemap_names_every_page_once(garden):
     found = locations(reply(garden, "/sitemap.xml").body, "urlset")
     pages = {path for path, fmt in addresses(garden) if fmt.name == "page"}
+    pages = {path for path in pages if in_language(path, WORDS)[0] is None}
     aliases = {"/catalog", "/.well-known/void"}
     assert len(pages) > 20
     assert sorted(found) == sorted(BASE.rstrip("/") + path for path in pages - aliases)

@@ -1,5 +1,6 @@
 """The pages in a browser: nothing breaks, leaves the site or overflows; and what they say."""
 
+import re
 import shutil
 import threading
 from html.parser import HTMLParser
@@ -181,7 +182,7 @@ def test_hostile_texts_do_nothing_in_a_browser(browser):
 def test_pages_print_without_their_frame(browser, shipped):
     page, _, _ = visit(browser, f"{shipped}/doc/cooperation/ln2")
     page.emulate_media(media="print")
-    assert not page.locator("header.site nav").is_visible()
+    assert not page.locator("header.site nav").first.is_visible()
     assert page.locator("h1").is_visible()
     page.close()
 
@@ -230,13 +231,13 @@ def test_a_thing_page_says_all_there_is_to_say(garden):
         '<a href="/ontology#Garden">garden</a>',
         "The one behind the house.",
         '<span lang="fr">Jardin du nord</span> <span class="aside">(in French)</span>',
-        '<span>1901</span><sup class="marks"><a href="#source-',
-        "<span>yes</span>",
+        '<dd>1901<sup class="marks"><a href="#source-',
+        "<dd>yes",
         '<span lang="fr-ca">Vivre à l&#39;ombre</span>',
-        'rel="external noopener" title="https://north.example/">north.example</a>',
+        'rel="external noopener">north.example</a>',
         '<span class="derived"',
         '<a href="/vocab/plant/rose">rose</a>',
-        "<span>1899</span>",
+        ">1899<",
         '<a href="/doc/source/rumour">A rumour</a>',
         '<code class="iri">https://example.org/g/id/garden/north</code>',
         'href="/data/garden/north.jsonld" rel="alternate" type="application/ld+json"',
@@ -260,13 +261,14 @@ def test_the_ontology_page_has_an_anchor_for_each_term_and_reads_expressions(gar
     text = page(garden, "/ontology")
     for name in ("Garden", "bedOf", "openAllYear"):
         assert f'id="{name}"' in text
-    assert "garden and open all year: yes" in text
+    assert "garden and open all year: yes" in page(garden, "/terms/Tended")
 
 
 def test_the_rules_page_shows_handle_gravity_and_message(garden):
     text = page(garden, "/shapes")
-    for said in ("BD1", "warning", "A bed is in a garden", "Say in which garden the bed is."):
+    for said in ("BD1", "warning", "A bed is in a garden", 'href="/rules/'):
         assert said in text
+    assert "Say in which garden the bed is." in page(garden, re.search(r'href="(/rules/[^"]+)"', text)[1])
 
 
 def test_a_query_page_shows_its_text_and_runs_it(garden):

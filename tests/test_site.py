@@ -206,7 +206,7 @@ def test_an_unchanged_representation_is_not_sent_again(ask, form):
     answer = ask("/doc/garden/north", if_none_match=form.format(tag))
     assert (answer.status, answer.body) == (304, b"")
     assert answer.header("ETag") == tag
-    assert answer.header("Vary") == "Accept"
+    assert answer.header("Vary") == "Accept, Accept-Language"
     assert answer.header("Access-Control-Allow-Origin") == "*"
 
 
@@ -335,7 +335,7 @@ def test_errors_are_negotiated_too_and_never_empty(ask, path, accept, media_type
     answer = ask(path, accept)
     assert answer.status == 404
     assert answer.header("Content-Type") == media_type
-    assert answer.header("Vary") == "Accept"
+    assert answer.header("Vary") == ("Accept, Accept-Language" if "html" in media_type else "Accept")
     assert b"nothing is said about" in answer.body
 
 
@@ -421,7 +421,7 @@ def crawl(publication, prefix=""):
         assert path.startswith(f"{prefix}/"), f"{path} on {origin} leaves the prefix"
         accept = "text/html" if not re.search(r"\.\w+$", path) else None
         answer = reply(publication, path[len(prefix) :], accept=accept)
-        if path[len(prefix) :] in ("/sparql", "/counts"):
+        if path[len(prefix) :].endswith(("/sparql", "/counts")):
             continue
         allowed = (200, 406) if path.endswith(".rdf") else (200,)
         assert answer.status in allowed, f"{answer.status} for {path}, linked from {origin}"
@@ -475,6 +475,8 @@ def test_the_site_under_a_prefix_is_the_same_site():
     assert len(asked) > 200
     asked += [(NORTH, accept) for accept in (None, BROWSER, "text/turtle", "image/png")]
     asked += [(path, BROWSER) for path in ("/doc/Garden/north/", "/doc/garden/nrth", "/elsewhere", "/a/b/")]
+    # These hold whole addresses for crawlers, so they differ by design.
+    asked = [each for each in asked if not each[0].startswith(("/robots.txt", "/sitemap"))]
     for path, accept in asked:
         ours = reply(here, path, accept=accept)
         theirs = without_prefix(reply(there, path, accept=accept), "/a/b")

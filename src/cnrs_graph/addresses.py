@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from urllib.parse import quote, unquote, urlsplit
 
 #: Characters that stand for themselves in a path, as RFC 3986 allows (section 3.3), and the percent sign.
@@ -43,6 +44,18 @@ def encoded(path: str) -> str:
     '/doc/caf%C3%A9'
     """
     return quote(path, safe=_SAFE)
+
+
+def in_language(path: str, languages: Collection[str]) -> tuple[str | None, str]:
+    """The language that a path names in front, and the path behind it; None where it names none.
+
+    >>> in_language("/fr/doc/country/can", ("en", "fr"))
+    ('fr', '/doc/country/can')
+    >>> in_language("/doc/country/can", ("en", "fr"))
+    (None, '/doc/country/can')
+    """
+    first, slash, rest = path[1:].partition("/")
+    return (first, f"/{rest}") if slash and first in languages else (None, path)
 
 
 def folded(path: str) -> str:

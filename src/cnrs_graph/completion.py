@@ -30,7 +30,7 @@ def completions(desk: Desk, catalogue: Mapping[str, Any]) -> bytes:
             {
                 "name": saved.name,
                 "summary": saved.summary or saved.name,
-                "url": desk.local(f"/queries/{quote(saved.name)}.rq"),
+                "url": desk.file(f"/queries/{quote(saved.name)}.rq"),
             }
             for saved in sorted(catalogue.values(), key=lambda saved: natural(saved.name))
         ],

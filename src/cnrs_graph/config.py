@@ -46,6 +46,10 @@ class Config:
     facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: The saved query that holds announced figures against what is named, for the page of counts.
     counts: str = ""
+    #: The saved queries whose answers the front page draws: `announced`, `cooperations`.
+    front: Mapping[str, str] = field(default_factory=dict)
+    #: Where readers report an error: an address in which {iri} stands for the thing; may be empty.
+    report: str = ""
     #: Where the server can be reached, with a path prefix if there is one; empty for "wherever it was asked".
     public_url: str = ""
     #: Graph families that stay out of the default graph of queries; GRAPH reaches them.
@@ -98,6 +102,9 @@ def read_config(path: Path | None = None, environ: Mapping[str, str] = os.enviro
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from error
     known = {each.name for each in fields(Config)}
+    if f"{_PREFIX}QUERIES" in environ:
+        # The front page names queries of the file's own folder.
+        settings.pop("front", None)
     for name, text in environ.items():
         setting = name.removeprefix(_PREFIX).lower()
         if name.startswith(_PREFIX) and setting in known:
@@ -183,6 +190,13 @@ def _facets(value: Any) -> Mapping[str, tuple[str, ...]]:
     return {expand(kind): tuple(expand(str(each)) for each in held) for kind, held in value.items()}
 
 
+def _report(value: Any) -> str:
+    text = str(value)
+    if text and not text.startswith(("https://", "http://", "mailto:")):
+        raise ValueError("write an http(s) or mailto address, with {iri} where the thing is named")
+    return text
+
+
 def _names(value: Any) -> tuple[str, ...]:
     return tuple(value.split()) if isinstance(value, str) else tuple(str(each) for each in value)
 
@@ -222,6 +236,8 @@ _READERS: Mapping[str, Any] = {
     "public_url": _url,
     "title": _texts,
     "notice": _texts,
+    "front": _texts,
+    "report": _report,
     "outside_default": _names,
     "facets": _facets,
     "refuse_at": _severity,

@@ -299,6 +299,19 @@ def describe(index: Index, iri: str) -> Description:
     )
 
 
+def pointing(index: Index, iri: str, page: int) -> tuple[Incoming, ...]:
+    """What points at a thing, of each class and property so many: the first for page 1, then the next.
+
+    Raises: UnknownResourceError when nothing is said about it.
+    """
+    if not index.knows(iri):
+        raise UnknownResourceError(iri, near(index, iri))
+    index.ahead(_neighbours(index, (iri,)))
+    inside = {iri, *_parts(index, iri)[0]}
+    found = _incoming(index, iri, inside, start=INCOMING_LIMIT * (page - 1))
+    return tuple(group for group in found if group.facts)
+
+
 def facts_about(index: Index, key: str) -> tuple[Fact, ...]:
     """The accepted statements about a node, then the derived ones; each once, with its graphs and sources."""
     return (
@@ -485,7 +498,7 @@ def _owned(index: Index, key: str) -> bool:
     )
 
 
-def _incoming(index: Index, iri: str, inside: set[str]) -> Iterator[Incoming]:
+def _incoming(index: Index, iri: str, inside: set[str], start: int = 0) -> Iterator[Incoming]:
     """What points at the thing or its parts from elsewhere, by class and property."""
     groups: dict[tuple[str, str], dict[str, list[ox.Quad]]] = defaultdict(dict)
     for target in sorted(inside):
@@ -498,7 +511,7 @@ def _incoming(index: Index, iri: str, inside: set[str]) -> Iterator[Incoming]:
             groups[kinds[0] if kinds else "", quad.predicate.value].setdefault(source, []).append(quad)
     totals = index.incoming_totals(iri)
     for (kind, predicate), sources in sorted(groups.items()):
-        shown = sorted(sources)[:INCOMING_LIMIT]
+        shown = sorted(sources)[start : start + INCOMING_LIMIT]
         facts = tuple(fact for source in shown for fact in _facts(index, sources[source]))
         yield Incoming(kind, predicate, max(len(sources), totals.get((kind, predicate), 0)), facts)
 

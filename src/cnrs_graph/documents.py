@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pyoxigraph as ox
 
@@ -21,13 +22,24 @@ from cnrs_graph.catalogue import (
     dump_iri,
 )
 from cnrs_graph.choices import Choice, choices, limits
+from cnrs_graph.citations import CITATION_FORMATS, Citation, citation_bytes
+from cnrs_graph.citations import NAMES as CITATION_NAMES
 from cnrs_graph.context import Context, context_of
 from cnrs_graph.dataset import graph_name
-from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
+from cnrs_graph.descriptions import (
+    INCOMING_LIMIT,
+    Index,
+    build_index,
+    describe,
+    document,
+    node_key,
+    pointing,
+)
 from cnrs_graph.dumps import Dump, read_dumps, temporary_dumps
 from cnrs_graph.errors import UnknownResourceError
 from cnrs_graph.executables import queries_iri, query_iri
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
+from cnrs_graph.front_page import Overview, front_page, overview
 from cnrs_graph.inventory import (
     dataset_iri,
     default_graph_of,
@@ -40,20 +52,24 @@ from cnrs_graph.inventory import (
 )
 from cnrs_graph.lookup import Kept, Stored
 from cnrs_graph.narrowing import Narrowing
-from cnrs_graph.pages import Desk, data_links
+from cnrs_graph.pages import DataLink, Desk, Shown, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
 from cnrs_graph.register import Retired
 from cnrs_graph.representations import embedded, graph_bytes
+from cnrs_graph.rulebook import Rulebook, rulebook
 from cnrs_graph.schema_org import dataset_document, script_text
 from cnrs_graph.search import SearchIndex, search_index
 from cnrs_graph.terms import expand, graph_family
-from cnrs_graph.thing_page import thing_page
+from cnrs_graph.thing_page import Beside, incoming_page, thing_page
 from cnrs_graph.views import view_links
+from cnrs_graph.words import WORDS
 
 #: Paths that the web door answers itself; their other spellings lead to them.
 ANSWERED_ELSEWHERE = ("/sparql", "/search", "/reconcile", "/counts", "/health", "/ready", "/openapi.json")
+#: Below these stand citations, and the pages of what points at something.
+CITE, INCOMING = "/cite", "/incoming"
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
 #: A graph of a store with more statements than this is no document; so many of them its page then shows.
@@ -109,6 +125,7 @@ class Documents:
         self._choices: dict[str, Mapping[str, Sequence[Choice]]] = {}
         self._limits: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._keeping = threading.Lock()
+        self._kept_overview: Overview | None = None
         self._dumping = threading.Lock()
         self._dumps: tuple[Dump, ...] | None = None
         changes = self._stored is not None and self._stored.changes
@@ -129,7 +146,7 @@ class Documents:
         """What can be found by name; made when it is first asked for."""
         return self._search.made("", lambda: search_index(self.index, self._stored))
 
-    def desk(self, language: str) -> Desk:
+    def desk(self, language: str, *, addressed: bool = False, path: str = "") -> Desk:
         """What pages in a language are made with."""
         publication = self.publication
         title = publication.title.get(language) or next(iter(publication.title.values()), self.base)
@@ -141,19 +158,25 @@ class Documents:
             notice=publication.notice.get(language, ""),
             licence=self.of_dataset("dcterms:license"),
             version=self.of_dataset("dcat:version") or self.of_dataset("owl:versionInfo"),
+            addressed=addressed,
+            path=path,
         )
 
-    def body(self, doc: Document, fmt: Format, language: str) -> bytes:
+    def body(self, doc: Document, fmt: Format, language: str, *, addressed: bool = False) -> bytes:
         """A document in one format, made once.
 
         Raises: NotAcceptableError when RDF/XML cannot hold a statement.
         """
-        key = (doc.path if fmt is PAGE else doc.stem, fmt.name, language if fmt is PAGE else "")
+        key = (
+            doc.path if fmt is PAGE else doc.stem,
+            fmt.name,
+            f"{language}{'/' if addressed else ''}" if fmt is PAGE else "",
+        )
         kept = self._bodies.get(key)
         if kept is not None:
             return kept
         if fmt is PAGE and doc.page is not None:
-            body = doc.page(self.desk(language))
+            body = doc.page(self.desk(language, addressed=addressed, path=doc.path))
         else:
             quads = self._quads(doc, fmt)
             body = graph_bytes(quads, fmt, base=self.base, first=doc.iri, context=self.context)
@@ -344,6 +367,7 @@ class Documents:
             ),
             "/vocab": term_pages.lists_page,
         }
+        pages |= term_pages.own_pages(self.index)
         for slug, kind in list_pages.browsable(self.index).items():
             pages[f"/browse/{slug}"] = self._class_page(kind)
         return pages
@@ -366,9 +390,73 @@ class Documents:
             own = (*description.facts, *parts)
             jsonld = embedded((quad for fact in own for quad in fact.quads()), self.context, first=iri)
             links = data_links(desk, self._document_of(iri).variants())
-            return thing_page(desk, description, links, nav=nav, jsonld=jsonld)
+            return thing_page(
+                desk, description, links, nav=nav, beside=self._beside(desk, iri), jsonld=jsonld
+            )
 
         return page
+
+    def _beside(self, desk: Desk, iri: str) -> Beside:
+        """What the page about a thing has besides what is said of it."""
+        path = path_of(self.base, iri) or ""
+        report = self.publication.report_to.replace("{iri}", quote(iri, safe=""))
+        return Beside(self._rulebook, self.cite_links(desk, iri), report, desk.local(f"{INCOMING}{path}/1"))
+
+    @cached_property
+    def _rulebook(self) -> Rulebook:
+        return rulebook(self.index, self.publication.report)
+
+    def cite_links(self, desk: Desk, iri: str) -> list[DataLink]:
+        """Where a thing of ours can be had as a citation."""
+        path = path_of(self.base, iri)
+        if path is None or "#" in path:
+            return []
+        stem = f"{CITE}{path.removeprefix('/doc')}"
+        return [
+            DataLink(CITATION_NAMES[fmt], desk.file(f"{stem}.{fmt.extension}"), fmt.media_type)
+            for fmt in CITATION_FORMATS
+        ]
+
+    def citation(self, path: str) -> tuple[Format, bytes] | None:
+        """A citation by its path; None when there is nothing to cite."""
+        stem, _, extension = path.removeprefix(CITE).rpartition(".")
+        fmt = next((each for each in CITATION_FORMATS if each.extension == extension), None)
+        doc = self.at(f"/doc{stem}") or self.at(stem)
+        if fmt is None or doc is None:
+            return None
+        desk = self.desk(next(iter(WORDS)))
+        is_dataset = doc.iri == f"{self.base}dataset"
+        named = Shown(desk.title, desk.language) if is_dataset else desk.name(doc.iri)
+        issued = self.of_dataset("dcterms:issued") or self.of_dataset("dcterms:modified")
+        cited = Citation(
+            iri=doc.iri,
+            title=named.text,
+            container="" if is_dataset else desk.title,
+            publisher=self._publisher(desk),
+            issued=issued,
+            version=desk.version,
+            language=named.language or desk.language,
+        )
+        return fmt, citation_bytes(cited, fmt)
+
+    def _publisher(self, desk: Desk) -> str:
+        """Who publishes the dataset, by name."""
+        said = self.of_dataset("dcterms:publisher")
+        return desk.name(said).text if said.startswith(("http://", "https://")) else said
+
+    def incoming_page(self, path: str) -> Callable[[Desk], bytes] | None:
+        """A page of what points at something, by its path; None when there is no such page."""
+        stem, _, number = path.removeprefix(INCOMING).rpartition("/")
+        doc = self.at(stem)
+        if doc is None or not re.fullmatch(r"[1-9]\d{0,5}", number) or not self.index.knows(doc.iri):
+            return None
+        groups = pointing(self.index, doc.iri, int(number))
+        if not groups:
+            return None
+        listed = max(len(each.things) + INCOMING_LIMIT * (int(number) - 1) for each in groups)
+        most = max(each.total for each in groups)
+        pages = -(-most // INCOMING_LIMIT) if most > listed else int(number)
+        return lambda desk: incoming_page(desk, doc.iri, groups, int(number), pages, f"{INCOMING}{stem}")
 
     def _thing_quads(self, iri: str) -> Callable[[], Sequence[ox.Quad]]:
         return lambda: document(self.index, describe(self.index, iri), self._about(iri))
@@ -461,8 +549,25 @@ class Documents:
         )
 
     def _front_page(self, desk: Desk) -> bytes:
+        prose, counts = list_pages.about_dataset(desk, self._dataset), list_pages.class_counts(desk)
         links = data_links(desk, self.by_path["/"].variants())
-        return list_pages.front_page(desk, self._dataset, links, self._embedded(desk))
+        cites = self.cite_links(desk, dataset_iri(self.base))
+        return front_page(desk, prose, counts, self._overview(), links, cites, self._embedded(desk))
+
+    def _overview(self) -> Overview:
+        """The answers on the front page, asked for once where the statements do not change."""
+        if self._stored is not None and self._stored.changes:
+            return self._asked_overview()
+        if self._kept_overview is None:
+            self._kept_overview = self._asked_overview()
+        return self._kept_overview
+
+    def _asked_overview(self) -> Overview:
+        publication = self.publication
+        if not publication.front:
+            return Overview({})
+        store = publication.own_store()
+        return overview(publication.front, publication.catalogue, lambda text: store.query(text).rows())
 
     def _dataset_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/dataset"].variants())

@@ -9,7 +9,7 @@ from cnrs_graph import replies
 from cnrs_graph.addresses import path_of
 from cnrs_graph.errors import CnrsGraphError, RequestError, UnknownResourceError
 from cnrs_graph.formats import GRAPH_FORMATS, negotiate
-from cnrs_graph.pages import page_language
+from cnrs_graph.pages import tongue_of
 from cnrs_graph.protocol import fields_of
 from cnrs_graph.publication import Publication
 from cnrs_graph.replies import Reply, link
@@ -30,16 +30,19 @@ def reply(
     accept: str | None = None,
     accept_language: str | None = None,
     if_none_match: str | None = None,
+    path: str = "",
 ) -> Reply:
     """Answer a GET of the graph store: one graph, or the list of graphs when none is asked for.
 
-    A graph that has an address of its own is answered as that address answers, byte for byte.
+    A graph that has an address of its own is answered as that address answers, byte for byte. *path* may name
+    the language of pages in front.
 
     Source: SPARQL 1.1 Graph Store HTTP Protocol, sections 4 and 5.2.
     """
+    tongue = tongue_of(accept_language, path)
     try:
         name = identified(query)
-        asked = Asked(accept, page_language(accept_language), if_none_match)
+        asked = Asked(accept, tongue.language, if_none_match, addressed=tongue.addressed)
         site = site_of(publication)
         if name is None:
             return site.reply("/graphs", asked)
@@ -47,12 +50,12 @@ def reply(
             return site.reply("/graphs/default", asked)
         if name not in publication.named_graphs():
             raise UnknownResourceError(name, near_graphs(publication, name))
-        path = path_of(publication.base, name)
-        if path is not None and path.startswith("/graph/") and site.documents.by_path[path].iri == name:
-            return site.reply(path, asked)
+        own = path_of(publication.base, name)
+        if own is not None and own.startswith("/graph/") and site.documents.by_path[own].iri == name:
+            return site.reply(own, asked)
         return _without_address(site, name, asked)
     except CnrsGraphError as error:
-        return failure(publication, error, accept=accept, accept_language=accept_language)
+        return failure(publication, error, accept=accept, tongue=tongue)
 
 
 def identified(query: str) -> str | None:

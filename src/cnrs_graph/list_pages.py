@@ -1,4 +1,4 @@
-"""The pages that lead to others: front page, lists of things, queries, the dataset, its graphs, errors."""
+"""The pages that lead to others: lists of things, queries, the dataset, its graphs, errors."""
 
 from __future__ import annotations
 
@@ -16,24 +16,10 @@ from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.terms import expand, graph_family, local_name
 
-_LISTED = 500
+_LISTED = 300
 #: Things on one page of a list, and values of a property that are seen first.
 PER_PAGE = 250
 _SHOWN_FIRST = 12
-
-
-def front_page(desk: Desk, about: str | None, formats: Sequence[DataLink], embedded: str) -> bytes:
-    """Write the front page: what this is, how much there is, the ways in; *embedded* is for crawlers."""
-    return render(
-        desk,
-        "front.html",
-        title=desk.title,
-        here="/",
-        prose=_about(desk, about),
-        counts=class_counts(desk),
-        formats=formats,
-        embedded=embedded,
-    )
 
 
 def browse_page(
@@ -104,7 +90,8 @@ def class_page(desk: Desk, asked: Narrowing, formats: Sequence[DataLink] = ()) -
 def queries_page(desk: Desk, catalogue: Mapping[str, SavedQuery], formats: Sequence[DataLink]) -> bytes:
     """Write the list of saved queries."""
     entries = [
-        (saved.name, saved.summary, desk.local(f"/queries/{saved.name}")) for saved in catalogue.values()
+        (saved.name, desk.spoken(*saved.titled(desk.language), href=desk.local(f"/queries/{saved.name}")))
+        for saved in catalogue.values()
     ]
     return render(
         desk,
@@ -132,14 +119,14 @@ def dataset_page(
         "dataset.html",
         title=desk.title,
         here="/dataset",
-        prose=_about(desk, about),
+        prose=about_dataset(desk, about),
         families=_families(desk, graphs),
         total=sum(graphs.values()),
         counts=class_counts(desk),
         formats=formats,
         catalogue=catalogue,
-        dumps=[(dump, desk.local(f"/dump/{dump.name}"), size_text(dump.size)) for dump in dumps],
-        sums=desk.local(f"/dump/{SUMS}"),
+        dumps=[(dump, desk.file(f"/dump/{dump.name}"), size_text(dump.size)) for dump in dumps],
+        sums=desk.file(f"/dump/{SUMS}"),
         iri=dataset_iri(desk.index.base),
         embedded=embedded,
     )
@@ -157,12 +144,13 @@ def graph_page(
     """Write the page about one graph of *total* statements."""
     subjects = sorted({q.subject.value for q in quads if isinstance(q.subject, ox.NamedNode)})
     desk.index.ahead(subjects[:_LISTED])
-    title = desk.word("inferred-graph") if inferred else desk.name(graph).text
+    heading = Shown(desk.word("inferred-graph")) if inferred else desk.name(graph)
     return render(
         desk,
         "graph.html",
-        title=title,
+        title=heading.text,
         here="/dataset",
+        heading=heading,
         prose=desk.texts(graph, "dcterms:description", "rdfs:comment"),
         inferred=inferred,
         total=max(total, len(quads)),
@@ -183,6 +171,7 @@ def default_graph_page(
         desk,
         "graph.html",
         title=desk.word("default-graph"),
+        heading=Shown(desk.word("default-graph")),
         here="/dataset",
         prose=(Shown(desk.word("default-graph-why")),),
         inferred=False,
@@ -276,7 +265,8 @@ def _families(desk: Desk, graphs: Mapping[str, int]) -> dict[str, list[tuple[Sho
     return families
 
 
-def _about(desk: Desk, about: str | None) -> tuple[Shown, ...]:
+def about_dataset(desk: Desk, about: str | None) -> tuple[Shown, ...]:
+    """What the data says of itself."""
     return desk.texts(about, "dcterms:description", "rdfs:comment") if about else ()
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import jinja2
 import pyoxigraph as ox
 
-from cnrs_graph.addresses import path_of
+from cnrs_graph.addresses import in_language, path_of
 from cnrs_graph.descriptions import Fact, Index, chosen_name, name_of, node_key
 from cnrs_graph.formats import Format
 from cnrs_graph.languages import negotiate_language
 from cnrs_graph.terms import Term, compact, expand, local_name
-from cnrs_graph.words import PROPERTIES, WORDS, language_name, word
+from cnrs_graph.words import LANGUAGES, PROPERTIES, WORDS, language_name, word
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _BOOLEAN = expand("xsd:boolean")
@@ -92,10 +92,23 @@ def spans(numbers: Iterable[int]) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True)
+class Tongue:
+    """The language of a page, and whether the address of the page names it: then its links name it too."""
+
+    language: str
+    addressed: bool = False
+
+
+#: The first language there are words for, for who says nothing.
+UNCHOSEN = Tongue(next(iter(WORDS)))
+
+
+@dataclass(frozen=True)
 class Desk:
-    """What every page is made with: the index, the languages, and where the site is served.
+    """What every page is made with: the index, the language, and where the site is served.
 
     *prefix* stands before every local link; links are never made from what a request says of its host.
+    *path* is that of the page without its language, with its query; empty where it has none to come back to.
     """
 
     index: Index
@@ -105,6 +118,8 @@ class Desk:
     notice: str
     licence: str = ""
     version: str = ""
+    addressed: bool = False
+    path: str = ""
 
     def word(self, key: str, **values: object) -> str:
         """A text of the interface in the language of the page."""
@@ -114,14 +129,28 @@ class Desk:
         """Where a link to an IRI leads and whether that is outside: only http and https are ever followed."""
         path = path_of(self.index.base, iri)
         if path is not None and self._answered(iri):
-            return f"{self.prefix}{path}", False
+            return self.local(path), False
         if path is None and _WEB.fullmatch(iri):
             return iri, True
         return None, False
 
     def local(self, path: str) -> str:
-        """A link to a path of this site."""
+        """A link to a page of this site, in the language that this page's address names, if it names one."""
+        return self.local_in(self.language, path) if self.addressed else self.file(path)
+
+    def local_in(self, language: str, path: str) -> str:
+        """A link to a page of this site in a language."""
+        return f"{self.prefix}/{language}{path}"
+
+    def file(self, path: str) -> str:
+        """A link to what has no language: data, stylesheets, pictures."""
         return f"{self.prefix}{path}"
+
+    @property
+    def languages(self) -> list[tuple[str, str, str]]:
+        """The languages that this page can be read in: tag, own name, and the address of the page in it."""
+        found = [(tag, LANGUAGES[tag][tag], self.local_in(tag, self.path)) for tag in WORDS]
+        return found if self.path else []
 
     def name(self, iri: str, **changes: Any) -> Shown:
         """A thing by its name, linked."""
@@ -137,7 +166,7 @@ class Desk:
             href=href,
             external=external,
             note=self._note(named),
-            title="" if href and not external else compact(iri).strip("<>"),
+            title="" if href and (not external or compact(iri).startswith("<")) else compact(iri).strip("<>"),
             code=not has_name and not external,
             **changes,
         )
@@ -157,14 +186,19 @@ class Desk:
             text = self.word({"true": "yes", "1": "yes"}.get(text, "no"))
         return Shown(text, self._tag(literal), note=self._note(literal), **changes)
 
+    def spoken(self, text: str, language: str, **changes: Any) -> Shown:
+        """A text that is known to be in a language, which is said where it is another than the page's."""
+        return self.literal(ox.Literal(text, language=language), **changes)
+
     def property(self, iri: str) -> Shown:
         """A property by the label it has in the ontology, else by our plain name for it, else by its own."""
-        plain = PROPERTIES[self.language].get(compact(iri))
+        plain, language = PROPERTIES[self.language].get(compact(iri)), None
         if plain is None or iri.startswith(self.index.base):
             label = chosen_name(self.index.names.get(iri, ()), (self.language,))
             plain = label.value if label is not None else plain or spelled(local_name(iri))
+            language = self._tag(label) if label is not None else None
         href = self.href(iri)[0] if iri.startswith(self.index.base) else None
-        return Shown(plain, href=href, title="" if href else compact(iri).strip("<>"))
+        return Shown(plain, language, href, title="" if href else compact(iri).strip("<>"))
 
     def kind(self, iri: str) -> Shown:
         """A class by its name; one of a standard vocabulary by our plain name for it."""
@@ -221,7 +255,7 @@ class Desk:
         if depth > 6 or not isinstance(node, ox.BlankNode):
             return name_of(self.index, node_key(node), (self.language,)).value if depth else "…"
         about = {q.predicate.value: q.object for q in self.index.accepted.get(node_key(node), ())}
-        for curie, glue in (("owl:unionOf", " or "), ("owl:intersectionOf", " and "), ("rdf:first", ", ")):
+        for curie, glue in self._glues():
             if expand(curie) in about:
                 head = node if curie == "rdf:first" else about[expand(curie)]
                 return glue.join(self._operand(member, depth + 1) for member in self.members(head))
@@ -232,6 +266,10 @@ class Desk:
                     return f"{held}: {self._operand(about[expand(curie)], depth + 1)}"
             return held
         return "…"
+
+    def _glues(self) -> tuple[tuple[str, str], ...]:
+        either, both = self.word("or"), self.word("and")
+        return ("owl:unionOf", f" {either} "), ("owl:intersectionOf", f" {both} "), ("rdf:first", ", ")
 
     def members(self, head: Term) -> list[Term]:
         """The members of a list in the index."""
@@ -306,8 +344,8 @@ _NAVIGATION: Sequence[tuple[str, str]] = (
 
 @lru_cache(maxsize=1)
 def stylesheet() -> bytes:
-    """The one stylesheet of the site."""
-    return (_TEMPLATES / "site.css").read_bytes()
+    """The one stylesheet of the site, without comments and line ends."""
+    return re.sub(rb"/\*.*?\*/|\n\s*", b"", (_TEMPLATES / "site.css").read_bytes(), flags=re.DOTALL)
 
 
 @lru_cache(maxsize=1)
@@ -333,7 +371,7 @@ class DataLink:
 
 def data_links(desk: Desk, links: Iterable[tuple[Format, str]]) -> list[DataLink]:
     """The formats a page's content can be had in, as links."""
-    return [DataLink(FORMAT_NAMES[fmt.name], desk.local(path), fmt.media_type) for fmt, path in links]
+    return [DataLink(FORMAT_NAMES[fmt.name], desk.file(path), fmt.media_type) for fmt, path in links]
 
 
 #: What pages call the formats.
@@ -372,7 +410,17 @@ def _environment() -> jinja2.Environment:
 def page_language(accept_language: str | None) -> str:
     """The language of a page: the best of those we have words for.
 
-    >>> page_language("fr;q=0.5, de")
-    'en'
+    >>> page_language("de, fr;q=0.5")
+    'fr'
     """
     return negotiate_language(accept_language, tuple(WORDS))
+
+
+def tongue_of(accept_language: str | None, path: str = "") -> Tongue:
+    """The language of a page: the one its address names, else the one that the reader reads best.
+
+    >>> tongue_of("es", "/fr/browse")
+    Tongue(language='fr', addressed=True)
+    """
+    named = in_language(path, WORDS)[0]
+    return Tongue(page_language(accept_language)) if named is None else Tongue(named, addressed=True)

@@ -14,12 +14,13 @@ import pyoxigraph as ox
 from cnrs_graph import __version__, disk, imports
 from cnrs_graph.config import Config
 from cnrs_graph.dataset import Dataset, load, merged, nquads, read_file, source_files
-from cnrs_graph.errors import NonConformingDataError
+from cnrs_graph.errors import ConfigError, NonConformingDataError, suggestion
 from cnrs_graph.executables import described
 from cnrs_graph.lookup import Stored
 from cnrs_graph.queries import Catalogue, SavedQuery
 from cnrs_graph.reasoning import entail, read_rules
 from cnrs_graph.register import Retired, read_register
+from cnrs_graph.store import LocalStore, Store
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
 
@@ -56,6 +57,16 @@ class Publication:
     facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: The saved query that holds announced figures against what is named, if there is one.
     counts: SavedQuery | None = None
+    #: The saved queries whose answers the front page draws, by what they are for.
+    front: Mapping[str, str] = field(default_factory=dict)
+    #: Where readers report an error; empty for nowhere.
+    report_to: str = ""
+
+    def own_store(self) -> Store:
+        """Where the publication's own queries are answered, in this process."""
+        if self.stored is not None:
+            return self.stored.index.fetched.store
+        return LocalStore.of(self.quads(), default=self.default_graphs())
 
     @property
     def inferred_graph(self) -> str:
@@ -212,6 +223,8 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         report=report,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        front=_front(config, catalogue),
+        report_to=config.report,
         retired=retired(config),
         contexts=contexts(config),
         facets=config.facets,
@@ -282,6 +295,8 @@ def on_store(config: Config, stored: Stored) -> Publication:
         stored=stored,
         facets=config.facets,
         counts=_counting(config, catalogue),
+        front=_front(config, catalogue),
+        report_to=config.report,
     )
 
 
@@ -290,6 +305,18 @@ def _counting(config: Config, catalogue: Catalogue) -> SavedQuery | None:
     if config.counts not in catalogue:
         return None
     return catalogue[config.counts]
+
+
+def _front(config: Config, catalogue: Mapping[str, SavedQuery]) -> Mapping[str, str]:
+    """The queries of the front page.
+
+    Raises: ConfigError for one that is not among the saved queries.
+    """
+    for name, query in config.front.items():
+        if query not in catalogue:
+            hint = suggestion(query, sorted(catalogue))
+            raise ConfigError(f"front.{name} = {query!r}: there is no such saved query; {hint}")
+    return config.front
 
 
 def _in_place(base: str, paths: Iterable[Path], published: Dataset) -> Dataset:

@@ -59,6 +59,18 @@ class SavedQuery:
     path: Path
     notes: Mapping[str, str] = field(default_factory=dict)
 
+    def said(self, note: str, language: str) -> tuple[str, str]:
+        """The summary or the question in a language, else in English, and the language it then is in."""
+        tagged = self.notes.get(f"{note}-{language}")
+        if tagged is not None:
+            return tagged, language
+        return (self.summary if note == "summary" else self.notes.get(note, "")), "en"
+
+    def titled(self, language: str) -> tuple[str, str]:
+        """What to call the query in a language: its summary there, else its question there, else English."""
+        found = (self.said(note, language) for note in ("summary", "question"))
+        return next((text for text in found if text[1] == language and text[0]), (self.summary, "en"))
+
     @property
     def facts(self) -> QueryFacts:
         """What the query asks for."""
@@ -151,7 +163,10 @@ class Catalogue(Mapping[str, SavedQuery]):
         return len(self._queries)
 
 
-_NOTES = ("summary", "summary-fr", "question", "question-fr", "asked-by", "axiom", "source")
+_NOTES = (
+    *("summary", "summary-fr", "summary-es", "question", "question-fr", "question-es"),
+    *("asked-by", "axiom", "source"),
+)
 _FRONT = re.compile(r"#\+\s*(?P<key>[^:]*?)\s*:\s*(?P<value>.*?)\s*")
 _NAME = r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
 _PARAM = re.compile(rf"param\s+{_NAME}\s+(?P<kind>\S+)")

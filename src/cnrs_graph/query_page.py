@@ -70,22 +70,23 @@ def page(
 ) -> bytes:
     """Write the page of a saved query; *answer* is what to show of the answer, if it was asked for."""
     saved, language = filled.saved, desk.language
-    notes = {"summary-en": saved.summary, "question-en": saved.notes.get("question", ""), **saved.notes}
-    title = notes.get(f"summary-{language}") or saved.summary
-    question = notes.get(f"question-{language}") or notes["question-en"]
-    address = desk.local(f"/queries/{quote(saved.name, safe='')}")
+    title, spoken = saved.titled(language)
+    question, asked_in = saved.said("question", language)
+    path = f"/queries/{quote(saved.name, safe='')}"
+    address, data = desk.local(path), desk.file(path)
     return render(
         desk,
         "query.html",
         title=title,
         here="/queries",
+        title_text=desk.spoken(title, spoken),
         name=saved.name,
-        question=question if question != title else "",
+        question=desk.spoken(question, asked_in) if question not in ("", title) else None,
         **form_of(desk, filled, allowed, address),
         written=text_to_run(filled.text),
         edit=desk.local(f"/sparql?query={quote(text_to_run(filled.text), safe='')}"),
-        source=f"{address}.rq",
-        description=_description(desk, saved, address),
+        source=f"{data}.rq",
+        description=_description(desk, saved, data),
         answered=answer is not None,
         **(answer or {}),
     )
@@ -96,7 +97,7 @@ def form_of(
 ) -> dict[str, Any]:
     """What the form of a saved query shows when it is sent to an address, and links to its answer as data."""
     saved = filled.saved
-    stem = desk.local(f"/queries/{quote(saved.name, safe='')}")
+    stem = desk.file(f"/queries/{quote(saved.name, safe='')}")
     asked = f"?{urlencode(filled.values)}" if filled.values else ""
     return {
         "address": address,
@@ -112,7 +113,7 @@ def _description(desk: Desk, saved: SavedQuery, address: str) -> str:
     """Where a query is described; the answers of one that gives triples have the address themselves."""
     if saved.facts.form in ("SELECT", "ASK"):
         return f"{address}.ttl"
-    return desk.local("/queries.ttl")
+    return desk.file("/queries.ttl")
 
 
 def _field(desk: Desk, parameter: Parameter, filled: Filled, allowed: Sequence[Choice] | None) -> Field:

@@ -24,7 +24,7 @@ from cnrs_graph.errors import (
 from cnrs_graph.formats import JSON, PAGE
 from cnrs_graph.list_pages import browsable
 from cnrs_graph.matching import Candidate, IriOf, Question, Wanted, candidates, values_of
-from cnrs_graph.pages import Desk, Marks, page_language, render
+from cnrs_graph.pages import Desk, Marks, page_language, render, tongue_of
 from cnrs_graph.protocol import fields_of
 from cnrs_graph.publication import Publication
 from cnrs_graph.replies import PAGE_POLICY, Reply
@@ -75,7 +75,7 @@ def reply(
         service = Service(site_of(publication).documents, page_language(accept_language))
         return _replied(service, path.rstrip("/"), dict(fields_of(query)), if_none_match)
     except CnrsGraphError as error:
-        return failure(publication, error, accept=accept, accept_language=accept_language)
+        return failure(publication, error, accept=accept, tongue=tongue_of(accept_language, path))
 
 
 def reply_to_form(
@@ -92,7 +92,7 @@ def reply_to_form(
         service = Service(site_of(publication).documents, page_language(accept_language))
         return _replied(service, "/reconcile", dict(_read_form(content_type, body)), if_none_match)
     except CnrsGraphError as error:
-        return failure(publication, error, accept=accept, accept_language=accept_language)
+        return failure(publication, error, accept=accept, tongue=tongue_of(accept_language, "/reconcile"))
 
 
 def _replied(service: Service, path: str, fields: Mapping[str, str], if_none_match: str | None) -> Reply:

@@ -188,7 +188,9 @@ def error_format(accept: str | None) -> Format:
         return PROBLEM
 
 
-def error_reply(error: Exception, fmt: Format, page: bytes, *, policy: str = PAGE_POLICY) -> Reply:
+def error_reply(
+    error: Exception, fmt: Format, page: bytes, *, policy: str = PAGE_POLICY, vary: str = "Accept"
+) -> Reply:
     """Say what went wrong, in a format of errors; *page* is its page.
 
     Source: RFC 9457.
@@ -198,7 +200,7 @@ def error_reply(error: Exception, fmt: Format, page: bytes, *, policy: str = PAG
         ("Content-Type", fmt.content_type),
         # What is not there stays so for a while; other refusals are about one request.
         ("Cache-Control", "public, max-age=60" if status in (404, 406, 410) else "no-store"),
-        ("Vary", "Accept"),
+        ("Vary", vary),
         *_EVERYWHERE,
     ]
     if fmt is PAGE:

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from cnrs_graph import counts_page, list_api, list_pages, query_api, replies, search_api
-from cnrs_graph.addresses import data_path, folded, path_of
+from cnrs_graph.addresses import data_path, folded, in_language, path_of
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
-from cnrs_graph.documents import Document, Documents
+from cnrs_graph.documents import CITE, INCOMING, Document, Documents
 from cnrs_graph.dumps import SUMS
 from cnrs_graph.editor import bundle
 from cnrs_graph.errors import (
@@ -28,7 +28,7 @@ from cnrs_graph.errors import (
 )
 from cnrs_graph.formats import GRAPH_FORMATS, JSON, JSONLD, PAGE, PROBLEM, TEXT, Format, negotiate
 from cnrs_graph.inventory import describe_service
-from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
+from cnrs_graph.pages import UNCHOSEN, Desk, Tongue, icon, stylesheet, stylesheet_path, tongue_of
 from cnrs_graph.publication import Publication
 from cnrs_graph.replies import PAGE_POLICY, Reply, link
 from cnrs_graph.representations import graph_bytes
@@ -70,6 +70,8 @@ _DATASET = expand("schema:Dataset")
 #: The page of counts, answered by the saved query that the publication names for it.
 COUNTS = "/counts"
 _YEAR_SECONDS = 31_536_000
+#: What is the same for readers of every language.
+_WITHOUT_LANGUAGE = ("/data/", "/cite/", "/dump/", "/sitemap", "/static/", "/robots.txt", "/sparql/")
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,17 @@ class Asked:
     """What a request says, beside its path."""
 
     accept: str | None = None
-    language: str = "en"
+    language: str = UNCHOSEN.language
     if_none_match: str | None = None
     query: str = ""
+    #: Whether the address names the language, and its path without that.
+    addressed: bool = False
+    path: str = ""
+
+    @property
+    def vary(self) -> str:
+        """What a page depends on besides its address."""
+        return "Accept" if self.addressed or len(WORDS) == 1 else "Accept, Accept-Language"
 
 
 class Site:
@@ -94,7 +104,8 @@ class Site:
 
     def reply(self, path: str, asked: Asked) -> Reply:
         """Answer a path; errors are raised."""
-        path = _as_sent(path)
+        if asked.addressed and path.startswith(_WITHOUT_LANGUAGE):
+            return replies.redirect(308, self._located(path, asked.query))
         special = self._special(path, asked)
         if special is not None:
             return special
@@ -111,7 +122,7 @@ class Site:
             return gone
         elsewhere = self._other_spelling(path)
         if elsewhere is not None:
-            return replies.redirect(308, self._located(elsewhere, asked.query))
+            return replies.redirect(308, self._located(elsewhere, asked.query, asked))
         if path.startswith("/queries/"):
             raise UnknownQueryError(unquote(path.removeprefix("/queries/")), self.publication.catalogue)
         iri = f"{self.base}{path.lstrip('/')}"
@@ -127,9 +138,10 @@ class Site:
         Raises: NotAcceptableError.
         """
         negotiate(asked.accept, (PAGE,))
-        body = make(self.documents.desk(asked.language))
+        at = asked.path + (f"?{asked.query}" if asked.path and asked.query else "")
+        body = make(self.documents.desk(asked.language, addressed=asked.addressed, path=at))
         return replies.success(
-            body, PAGE, if_none_match=asked.if_none_match, vary=_VARY if vary else None, policy=policy
+            body, PAGE, if_none_match=asked.if_none_match, vary=asked.vary if vary else None, policy=policy
         )
 
     def _special(self, path: str, asked: Asked) -> Reply | None:
@@ -143,7 +155,8 @@ class Site:
         found = self._file_for_programs(path, asked)
         if found is not None:
             return found
-        page = self.documents.plain_pages.get(path)
+        is_list = path.startswith(f"{INCOMING}/")
+        page = self.documents.incoming_page(path) if is_list else self.documents.plain_pages.get(path)
         if page is not None:
             return self.page(asked, page)
         return self._query_text(path, asked) if path.endswith(".rq") else None
@@ -162,6 +175,8 @@ class Site:
             return replace(answer, body=file.read_bytes()) if answer is not None and file else answer
         if path == "/sparql/completions.json":
             return replies.success(self.completions, JSON, if_none_match=asked.if_none_match, vary=None)
+        if path.startswith(f"{CITE}/"):
+            return self._citation(path, asked)
         context = self.documents.contexts.get(path)
         if context is not None:
             return replies.success(context, JSONLD, if_none_match=asked.if_none_match, vary=None)
@@ -169,7 +184,7 @@ class Site:
             found = answered(self.documents, path, asked.query, asked.accept, asked.language)
             if found is not None:
                 fmt, body = found
-                return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=_VARY)
+                return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=asked.vary)
         return None
 
     def download(self, path: str, if_none_match: str | None) -> tuple[Reply | None, Path | None]:
@@ -188,6 +203,12 @@ class Site:
         """What the editor offers while one types, made once."""
         return completions(self.documents.desk(next(iter(WORDS))), self.publication.catalogue)
 
+    def _citation(self, path: str, asked: Asked) -> Reply | None:
+        found = self.documents.citation(path)
+        if found is None:
+            return None
+        return replies.success(found[1], found[0], if_none_match=asked.if_none_match, vary=None)
+
     def _query_text(self, path: str, asked: Asked) -> Reply | None:
         saved = self.publication.catalogue.get(unquote(path.removeprefix("/queries/").removesuffix(".rq")))
         if saved is None or not path.startswith("/queries/"):
@@ -197,11 +218,12 @@ class Site:
     def _reply_thing(self, path: str, asked: Asked) -> Reply | None:
         """Send a client from a thing to the document that fits."""
         doc = self.documents.at(f"/doc/{path[4:]}")
-        return None if doc is None else self._see_other(doc, negotiate(asked.accept, doc.offered))
+        return None if doc is None else self._see_other(doc, negotiate(asked.accept, doc.offered), asked)
 
-    def _see_other(self, doc: Document, fmt: Format) -> Reply:
-        target = doc.path if fmt is PAGE else f"{doc.stem}.{fmt.extension}"
-        return replies.redirect(303, self._located(target), vary=_VARY, links=self._links(doc))
+    def _see_other(self, doc: Document, fmt: Format, asked: Asked) -> Reply:
+        data = self._located(f"{doc.stem}.{fmt.extension}")
+        target = self._located(doc.path, asked=asked) if fmt is PAGE else data
+        return replies.redirect(303, target, vary="Accept", links=self._links(doc))
 
     def _reply_data(self, path: str, asked: Asked) -> Reply | None:
         """One representation of a thing, by its own address, or all links about it."""
@@ -221,8 +243,8 @@ class Site:
             return self._represented(doc, fmt, asked, vary=None)
         fmt = negotiate(asked.accept, doc.offered)
         if path.startswith("/doc/") and fmt is not PAGE:
-            return self._see_other(doc, fmt)
-        return self._represented(doc, fmt, asked, vary=_VARY)
+            return self._see_other(doc, fmt, asked)
+        return self._represented(doc, fmt, asked, vary=asked.vary if fmt is PAGE else "Accept")
 
     def _gone(self, path: str, asked: Asked) -> Reply | None:
         """Send on from what was merged; say in data what was withdrawn.
@@ -263,7 +285,7 @@ class Site:
         """A document in one format."""
         at = doc.path if fmt is PAGE else f"{doc.stem}.{fmt.extension}"
         return replies.success(
-            self.documents.body(doc, fmt, asked.language),
+            self.documents.body(doc, fmt, asked.language, addressed=asked.addressed),
             fmt,
             if_none_match=asked.if_none_match,
             vary=vary,
@@ -317,8 +339,10 @@ class Site:
         canonical = f"/{folder}/{page[5:]}{dot}{extension}"
         return canonical if canonical != path else None
 
-    def _located(self, path: str, query: str = "") -> str:
-        return f"{self.prefix}{path}" + (f"?{query}" if query else "")
+    def _located(self, path: str, query: str = "", asked: Asked | None = None) -> str:
+        """Where a path stands on the site; in the language of the request's address, if that names one."""
+        spoken = f"/{asked.language}" if asked is not None and asked.addressed else ""
+        return f"{self.prefix}{spoken}{path}" + (f"?{query}" if query else "")
 
 
 def _said_in(accept: str | None) -> Format:
@@ -335,9 +359,6 @@ def _attached(file: Path, digest: str, fmt: Format, if_none_match: str | None) -
         return answer, None
     named = ("Content-Disposition", f'attachment; filename="{file.name}"')
     return replace(answer, headers=(*answer.headers, named)), file
-
-
-_VARY = "Accept, Accept-Language" if len(WORDS) > 1 else "Accept"
 
 
 @lru_cache(maxsize=4)
@@ -359,9 +380,13 @@ def reply(
 
     Nothing is ever raised for what a client sent; what goes wrong is an answer too.
     """
-    asked = Asked(accept, page_language(accept_language), if_none_match, query)
+    tongue = tongue_of(accept_language, path)
+    behind = in_language(_as_sent(path), WORDS)[1]
+    if path[1:] in WORDS:
+        return replies.redirect(308, f"{site_of(publication).prefix}{path}/" + (f"?{query}" if query else ""))
+    asked = Asked(accept, tongue.language, if_none_match, query, tongue.addressed, behind)
     try:
-        return site_of(publication).reply(path, asked)
+        return site_of(publication).reply(behind, asked)
     except (
         UnknownResourceError,
         UnknownQueryError,
@@ -369,7 +394,7 @@ def reply(
         EndpointError,
         RequestError,
     ) as error:
-        return failure(publication, error, accept=accept, accept_language=accept_language)
+        return failure(publication, error, accept=accept, tongue=tongue)
 
 
 def failure(
@@ -377,45 +402,58 @@ def failure(
     error: Exception,
     *,
     accept: str | None = None,
-    accept_language: str | None = None,
+    tongue: Tongue = UNCHOSEN,
 ) -> Reply:
     """Answer with an error, in a format that the client accepts."""
-    fmt = replies.error_format(accept)
+    fmt, vary = replies.error_format(accept), Asked(addressed=tongue.addressed).vary
     if fmt is not PAGE:
         return replies.error_reply(error, fmt, b"")
     near_things = error.near if isinstance(error, UnknownResourceError) else ()
     offered = error.offered if isinstance(error, NotAcceptableError) else ()
     status, sentence = replies.status_of(error), replies.sentence_of(error)
     try:
-        desk = site_of(publication).documents.desk(page_language(accept_language))
+        desk = site_of(publication).documents.desk(tongue.language, addressed=tongue.addressed)
         page = list_pages.error_page(desk, status, sentence, near_things, offered)
     except EndpointError:
         # The endpoint that failed is also where names come from.
-        return replies.error_reply(error, TEXT, b"")
-    return replies.error_reply(error, fmt, page)
+        return replies.error_reply(error, TEXT, b"", vary=vary)
+    return replies.error_reply(error, fmt, page, vary=vary)
 
 
-def query_form(publication: Publication, query: str | None = None) -> Reply:
+def query_form(publication: Publication, query: str | None = None, *, tongue: Tongue = UNCHOSEN) -> Reply:
     """The page on which a query is asked."""
     site = site_of(publication)
     text = query if query is not None else default_query(site.base)
-    return site.page(Asked(), lambda desk: asking(desk, text), policy=page_policy())
+    return site.page(_asking(tongue), lambda desk: asking(desk, text), policy=page_policy())
 
 
-def query_results(publication: Publication, query: str, form: str, body: bytes | None) -> Reply:
+def query_results(
+    publication: Publication, query: str, form: str, body: bytes | None, *, tongue: Tongue = UNCHOSEN
+) -> Reply:
     """The page with the answer to a query; *body* is results JSON or N-Triples, None when it is too large."""
     site = site_of(publication)
-    return site.page(Asked(), lambda desk: results(desk, query, form, body), policy=page_policy())
+    asked = _asking(tongue, f"?query={quote(query, safe='')}")
+    return site.page(asked, lambda desk: results(desk, query, form, body), policy=page_policy())
+
+
+def _asking(tongue: Tongue, query: str = "") -> Asked:
+    return Asked(language=tongue.language, addressed=tongue.addressed, path=f"/sparql{query}")
 
 
 def query_failure(
-    publication: Publication, query: str, error: CnrsGraphError, *, accept: str | None
+    publication: Publication,
+    query: str,
+    error: CnrsGraphError,
+    *,
+    accept: str | None,
+    tongue: Tongue = UNCHOSEN,
 ) -> Reply:
     """Answer a query with an error: to people with their query in the form, so that they can mend it."""
     if replies.error_format(accept) is not PAGE:
-        return failure(publication, error, accept=accept)
-    desk = site_of(publication).documents.desk(page_language(None))
-    return replies.error_reply(error, PAGE, asking(desk, query, error), policy=page_policy())
+        return failure(publication, error, accept=accept, tongue=tongue)
+    desk = site_of(publication).documents.desk(tongue.language, addressed=tongue.addressed)
+    page, vary = asking(desk, query, error), Asked(addressed=tongue.addressed).vary
+    return replies.error_reply(error, PAGE, page, policy=page_policy(), vary=vary)
 
 
 @dataclass(frozen=True)
@@ -441,17 +479,19 @@ def saved_answer(
     Raises: ParameterError, RequestError, NotAcceptableError.
     """
     site, counting = site_of(publication), publication.counts
-    if path == COUNTS and counting is not None:
-        path = f"/queries/{quote(counting.name, safe='')}"
+    tongue, behind = tongue_of(accept_language, path), in_language(_as_sent(path), WORDS)[1]
+    if behind == COUNTS and counting is not None:
+        behind = f"/queries/{quote(counting.name, safe='')}"
     else:
         counting = None
-    asked = query_api.read_request(site.documents, _as_sent(path), query, accept)
+    shown_at = COUNTS if counting is not None else behind
+    asked = query_api.read_request(site.documents, behind, query, accept)
     if asked is None:
         return None
 
     def page(_: Publication, __: str, form: str, body: bytes | None) -> Reply:
         return site.page(
-            Asked(language=page_language(accept_language), if_none_match=if_none_match),
+            Asked(None, tongue.language, if_none_match, query, tongue.addressed, shown_at),
             lambda desk: (
                 site.documents.query_page(desk, asked.filled, answer(desk, form, body))
                 if counting is None
@@ -493,7 +533,9 @@ def static_files() -> Mapping[str, tuple[Format, bytes]]:
 def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
     """The paths that a static copy of the site consists of, with the format of what stands there."""
     site = site_of(publication)
-    yield from ((path, PAGE) for path in site.documents.plain_pages)
+    pages = (*site.documents.plain_pages, *site.documents.by_path)
+    yield from ((path, PAGE) for path in pages)
+    yield from ((f"/{language}{path}", PAGE) for language in WORDS for path in pages)
     yield from ((f"/queries/{name}.rq", QUERY) for name in publication.catalogue)
     yield from ((path, fmt) for path, (fmt, _) in static_files().items())
     yield "/robots.txt", TEXT
@@ -504,8 +546,7 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
     if site.documents.dumps:
         yield f"/dump/{SUMS}", TEXT
     stems = set()
-    for path, doc in site.documents.by_path.items():
-        yield path, PAGE
+    for doc in site.documents.by_path.values():
         if doc.stem not in stems:
             stems.add(doc.stem)
             yield from ((at, fmt) for fmt, at in doc.variants())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import pyoxigraph as ox
 
@@ -11,6 +12,8 @@ from cnrs_graph.descriptions import NAMES, TYPE, Index, facts_about, node_key
 from cnrs_graph.pages import DataLink, Desk, Marks, Row, Shown, natural, render
 from cnrs_graph.terms import expand, local_name
 
+#: Below these stand the pages of single terms and rules.
+TERMS, RULES = "/terms", "/rules"
 _SORTS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("classes", ("owl:Class", "rdfs:Class")),
     (
@@ -59,6 +62,18 @@ class TermEntry:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A term or a rule in the list of all: anchor, name with the page that says more, definition."""
+
+    anchor: str
+    name: Shown
+    definition: Sequence[Shown]
+    code: str = ""
+    severity: str = ""
+    parts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class RuleEntry:
     """A rule: what it promises, how grave it is to break it, and what it then says."""
 
@@ -78,19 +93,21 @@ class RuleEntry:
 def ontology_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
     """Write the page of all terms, each under its local name."""
     iri = f"{desk.index.base}ontology"
+    heading = desk.name(iri) if desk.index.knows(iri) else Shown(desk.word("ontology"))
     sections, placed = [], set[str]()
     terms = desk.index.terms(f"{iri}#")
     for title, curies in _SORTS:
         wanted = {expand(curie) for curie in curies}
         found = [term for term in terms if term not in placed and wanted & set(desk.index.kinds(term))]
         placed |= set(found)
-        sections.append((title, [_term(desk, term) for term in found]))
-    sections.append(("other-terms", [_term(desk, term) for term in terms if term not in placed]))
+        sections.append((title, [_line(desk, term) for term in found]))
+    sections.append(("other-terms", [_line(desk, term) for term in terms if term not in placed]))
     return render(
         desk,
         "ontology.html",
-        title=desk.name(iri).text if desk.index.knows(iri) else desk.word("ontology"),
+        title=heading.text,
         here="/ontology",
+        heading=heading,
         prose=desk.texts(iri, "dcterms:description", "rdfs:comment"),
         sections=[(title, entries) for title, entries in sections if entries],
         lists=[desk.name(each) for each in code_lists(desk.index)],
@@ -102,7 +119,7 @@ def ontology_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
 
 def shapes_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
     """Write the page of all rules, each under its local name."""
-    entries = sorted((_rule(desk, shape) for shape in rules(desk.index)), key=lambda rule: natural(rule.code))
+    entries = sorted((_rule_line(desk, shape) for shape in rules(desk.index)), key=lambda r: natural(r.code))
     placed = {name for entry in entries for name in (entry.anchor, *entry.parts)}
     others = [local_name(key) for key in desk.index.terms(f"{desk.index.base}shapes#")]
     return render(
@@ -117,6 +134,32 @@ def shapes_page(desk: Desk, formats: Sequence[DataLink]) -> bytes:
     )
 
 
+def term_page(desk: Desk, iri: str) -> bytes:
+    """Write the page of one term, with everything that is said of it."""
+    entry = _term(desk, iri)
+    return render(desk, "term.html", title=entry.name.text, here="/ontology", entry=entry, up="/ontology")
+
+
+def rule_page(desk: Desk, iri: str) -> bytes:
+    """Write the page of one rule: what it looks at, and what it says when it is broken."""
+    entry = _rule(desk, iri)
+    return render(desk, "rule.html", title=entry.name.text, here="/shapes", rule=entry, up="/shapes")
+
+
+def own_pages(index: Index) -> dict[str, Callable[[Desk], bytes]]:
+    """The pages of single terms and rules, by path."""
+    pages: dict[str, Callable[[Desk], bytes]] = {}
+    for iri in index.terms(f"{index.base}ontology#"):
+        pages[f"{TERMS}/{local_name(iri)}"] = partial(_page_of, term_page, iri)
+    for iri in rules(index):
+        pages[f"{RULES}/{local_name(iri)}"] = partial(_page_of, rule_page, iri)
+    return pages
+
+
+def _page_of(write: Callable[[Desk, str], bytes], iri: str, desk: Desk) -> bytes:
+    return write(desk, iri)
+
+
 def list_page(desk: Desk, iri: str, formats: Sequence[DataLink]) -> bytes:
     """Write the page of one code list."""
     concepts = concepts_of(desk.index, iri)
@@ -125,6 +168,7 @@ def list_page(desk: Desk, iri: str, formats: Sequence[DataLink]) -> bytes:
         "list.html",
         title=desk.name(iri).text,
         here="/ontology",
+        heading=desk.name(iri),
         prose=desk.texts(iri, "skos:definition", "dcterms:description", "rdfs:comment"),
         concepts=[
             (desk.name(each), desk.texts(each, "skos:notation"), desk.texts(each, "skos:definition"))
@@ -168,6 +212,18 @@ def concepts_of(index: Index, scheme: str) -> tuple[str, ...]:
 def rules(index: Index) -> tuple[str, ...]:
     """Our node shapes."""
     return tuple(iri for iri in index.instances.get(expand("sh:NodeShape"), ()) if iri.startswith(index.base))
+
+
+def _line(desk: Desk, iri: str) -> Line:
+    href = desk.local(f"{TERMS}/{local_name(iri)}")
+    definition = desk.texts(iri, "skos:definition", "rdfs:comment")
+    return Line(local_name(iri), replace(desk.name(iri), href=href), definition)
+
+
+def _rule_line(desk: Desk, iri: str) -> Line:
+    rule = _rule(desk, iri)
+    named = replace(rule.name, href=desk.local(f"{RULES}/{rule.anchor}"))
+    return Line(rule.anchor, named, rule.definition, rule.code, rule.severity, rule.parts)
 
 
 def _term(desk: Desk, iri: str) -> TermEntry:

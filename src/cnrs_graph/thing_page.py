@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyoxigraph as ox
@@ -19,6 +19,8 @@ from cnrs_graph.descriptions import (
     node_key,
 )
 from cnrs_graph.pages import DataLink, Desk, Marks, Row, Shown, natural, render
+from cnrs_graph.rulebook import Rulebook
+from cnrs_graph.sights import ROLE, means, neighbourhood, sites, times
 from cnrs_graph.terms import expand
 
 _PROSE = ("skos:definition", "dcterms:description", "skos:scopeNote", "rdfs:comment", "skos:note")
@@ -51,12 +53,44 @@ class PartRow:
 
 
 @dataclass(frozen=True)
+class Section:
+    """Lines of a table that have something in common; without a title where nothing is said of it."""
+
+    title: tuple[Shown, ...]
+    rows: Sequence[PartRow]
+
+
+@dataclass(frozen=True)
 class PartTable:
-    """The parts of one class."""
+    """The parts of one class, in sections where they play roles."""
 
     title: Shown
     columns: Sequence[Shown]
-    rows: Sequence[PartRow]
+    sections: Sequence[Section]
+
+    @property
+    def rows(self) -> list[PartRow]:
+        """All lines."""
+        return [row for section in self.sections for row in section.rows]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a page about a thing has besides what is said of it: its rules, its citations, its neighbours."""
+
+    rulebook: Rulebook | None = None
+    cites: Sequence[DataLink] = ()
+    report: str = ""
+    incoming: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The rules that look at a thing, and what was found."""
+
+    rules: Sequence[Shown]
+    findings: Sequence[tuple[Shown, str, Shown]]
+    checked: bool
 
 
 @dataclass(frozen=True)
@@ -85,6 +119,7 @@ def thing_page(
     formats: Sequence[DataLink],
     *,
     nav: str = "/browse",
+    beside: Beside = Beside(),
     jsonld: str = "",
 ) -> bytes:
     """Write the page about one thing; *jsonld* says the same for machines, made to stand in a page."""
@@ -117,8 +152,40 @@ def thing_page(
         sources=desk.source_entries(marks),
         formats=formats,
         iri=iri,
+        times=times(desk, description),
+        sites=sites(desk, description),
+        neighbours=neighbourhood(desk, description),
+        check=_check(desk, description, beside.rulebook),
+        beside=beside,
         jsonld=jsonld,
     )
+
+
+def _check(desk: Desk, description: Description, rulebook: Rulebook | None) -> Check | None:
+    """The rules that look at the thing or its parts, and what was found about them."""
+    keys = (description.iri, *(part.key for part in description.parts))
+    rules = rulebook.looking_at(desk.index, keys) if rulebook is not None else []
+    if rulebook is None or not rules:
+        return None
+    shown = [
+        replace(desk.name(rule.iri), text=rule.code, title=desk.name(rule.iri).text, note="", code=False)
+        for rule in sorted({rule.code: rule for rule in rules}.values(), key=lambda rule: natural(rule.code))
+    ]
+    findings = [
+        (
+            Shown(found.rule, href=desk.href(found.shape.partition("-")[0])[0]),
+            found.severity.name.lower(),
+            desk.spoken(*_message(found.messages, desk.language)),
+        )
+        for found in rulebook.findings(keys)
+    ]
+    return Check(shown, findings, rulebook.checked)
+
+
+def _message(messages: Mapping[str, str], language: str) -> tuple[str, str]:
+    """A message with the language it is in: the page's, else the first there is."""
+    chosen = language if language in messages else next(iter(messages), "en")
+    return messages.get(chosen, ""), chosen or "en"
 
 
 def _groups(desk: Desk, description: Description, marks: Marks) -> list[Group]:
@@ -199,7 +266,20 @@ def _part_table(desk: Desk, owner: str, kind: str, parts: Sequence[Part], marks:
         remarks = [Row(row.label, tuple(replace(text, marks=()) for text in row.values)) for row in remarks]
         rows.append(PartRow(desk.name(part.key), cells, marks.of(sorted(vouching)), remarks))
     title = desk.name(kind) if kind else Shown(desk.word("other-terms"))
-    return PartTable(title, [desk.property(column) for column in columns], rows)
+    role = next((at for at, column in enumerate(columns) if means(desk.index, column, ROLE)), None)
+    labels = [desk.property(column) for column in columns]
+    if role is None or len(rows) < 2:
+        return PartTable(title, labels, [Section((), rows)])
+    return PartTable(title, [*labels[:role], *labels[role + 1 :]], _by_role(rows, role))
+
+
+def _by_role(rows: Sequence[PartRow], column: int) -> list[Section]:
+    """Lines put together by what they have in one column, which then stands above them."""
+    sections: dict[tuple[Shown, ...], list[PartRow]] = {}
+    for row in rows:
+        cells = [*row.cells[:column], *row.cells[column + 1 :]]
+        sections.setdefault(row.cells[column], []).append(replace(row, cells=cells))
+    return [Section(roles, held) for roles, held in sections.items()]
 
 
 def _columns(lines: Iterable[Sequence[Fact]]) -> list[str]:
@@ -291,3 +371,20 @@ def _is_question(index: Index, kind: str) -> bool:
                 above = index.values(current, expand(curie))
                 waiting += [node_key(term) for term in above if isinstance(term, ox.NamedNode)]
     return False
+
+
+def incoming_page(
+    desk: Desk, iri: str, groups: Sequence[Incoming], page: int, pages: int, href: str
+) -> bytes:
+    """Write one page of what points at a thing; *href* is that of these pages, without a number."""
+    return render(
+        desk,
+        "incoming.html",
+        title=desk.name(iri).text,
+        here="/browse",
+        name=desk.name(iri),
+        groups=list(_pointing(desk, groups, shown=())),
+        page=page,
+        pages=pages,
+        href=desk.local(href),
+    )

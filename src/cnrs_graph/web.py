@@ -50,6 +50,7 @@ from cnrs_graph.formats import (
 from cnrs_graph.journal import Entry, Journal, entry_of, write_down
 from cnrs_graph.likeness import is_repeatable
 from cnrs_graph.metrics import CONTENT_TYPE, Metrics
+from cnrs_graph.pages import Tongue, tongue_of
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
 from cnrs_graph.reading import Reader, is_short
@@ -71,6 +72,7 @@ from cnrs_graph.site import (
 from cnrs_graph.sparql import QueryFacts, order_of, refuse_reaching_out
 from cnrs_graph.streaming import HEAD, AnswerResponse, Lesson, disconnected
 from cnrs_graph.teaching import Teaching
+from cnrs_graph.words import WORDS
 from cnrs_graph.workers import Pool, RunningAnswer
 
 _T = TypeVar("_T")
@@ -200,6 +202,9 @@ def _add_sparql(app: FastAPI, door: Door) -> None:
     ) -> Response:
         return await _sparql(door, request, lambda: read_get(_query_string(request)))
 
+    for language in WORDS:
+        app.add_api_route(f"/{language}/sparql", sparql_get, include_in_schema=False)
+
     @app.post("/sparql", tags=["SPARQL"], summary="Answer a SPARQL query", response_class=Response)
     async def sparql_post(request: Request) -> Response:
         try:
@@ -209,6 +214,9 @@ def _add_sparql(app: FastAPI, door: Door) -> None:
             return _failed(door, request, error)
         content_type = request.headers.get("content-type", "")
         return await _sparql(door, request, lambda: read_post(_query_string(request), content_type, body))
+
+    for language in WORDS:
+        app.add_api_route(f"/{language}/sparql", sparql_post, methods=["POST"], include_in_schema=False)
 
 
 def _add_status(app: FastAPI, door: Door) -> None:
@@ -249,8 +257,12 @@ def _add_graph_store(app: FastAPI, door: Door) -> None:
         graph: Annotated[str | None, Query(description="the IRI of a named graph")] = None,  # noqa: ARG001
         default: Annotated[str | None, Query(description="the default graph; no value")] = None,  # noqa: ARG001
     ) -> Response:
-        answer = partial(graph_store.reply, door.publication, _query_string(request), **_asked(request))
+        query, path = _query_string(request), _raw_path(request)
+        answer = partial(graph_store.reply, door.publication, query, path=path, **_asked(request))
         return _response(await to_thread.run_sync(answer, limiter=limiter))
+
+    for language in WORDS:
+        app.add_api_route(f"/{language}/graphs", graphs, include_in_schema=False)
 
     @app.get("/graph/{path:path}", include_in_schema=False)
     @app.get("/graphs/{path:path}", include_in_schema=False)
@@ -275,6 +287,9 @@ def _add_queries(app: FastAPI, door: Door) -> None:
             entry_of(request.scope).ends(error)
             return _failed(door, request, error)
         return await to_thread.run_sync(_anything, door, request)
+
+    for language in WORDS:
+        app.add_api_route(f"/{language}/queries/{{name}}", saved_query, include_in_schema=False)
 
     without_queries = app.openapi
 
@@ -413,8 +428,8 @@ async def _sparql(door: Door, request: Request, read: Any) -> Response:
         entry_of(request.scope).ends(error)
         if query is None:
             return _failed(door, request, error)
-        accept = request.headers.get("accept")
-        return _response(query_failure(door.publication, query, error, accept=accept))
+        accept, tongue = request.headers.get("accept"), _tongue(request)
+        return _response(query_failure(door.publication, query, error, accept=accept, tongue=tongue))
 
 
 def _about_service(door: Door, request: Request) -> Response:
@@ -422,7 +437,7 @@ def _about_service(door: Door, request: Request) -> Response:
     accept = request.headers.get("accept")
     chosen = negotiate(accept, (*GRAPH_FORMATS, PAGE))
     if chosen is PAGE:
-        return _response(query_form(door.publication))
+        return _response(query_form(door.publication, tongue=_tongue(request)))
     return _response(
         service_description(
             door.publication,
@@ -440,7 +455,7 @@ async def _answer(
     asked: QueryRequest,
     *,
     chosen: Format | None = None,
-    page: Page = query_results,
+    page: Page | None = None,
     teaches: bool = False,
 ) -> Response:
     """Refuse what would leave the process, then run the query and stream its answer.
@@ -485,7 +500,8 @@ async def _answer(
         entry.ends(CallerLeftError())
         return Response(status_code=_CALLER_LEFT)
     if chosen is PAGE:
-        shown = await _page_of(door, query, running, page)
+        made = page or partial(query_results, tongue=_tongue(request))
+        shown = await _page_of(door, query, running, made)
         entry.ends()
         return shown
     if chosen in DOWNLOAD_FORMATS:
@@ -639,7 +655,12 @@ async def _body(request: Request, limit_bytes: int) -> bytes:
 
 
 def _failed(door: Door, request: Request, error: CnrsGraphError) -> Response:
-    return _response(failure(door.publication, error, accept=request.headers.get("accept")))
+    accept, tongue = request.headers.get("accept"), _tongue(request)
+    return _response(failure(door.publication, error, accept=accept, tongue=tongue))
+
+
+def _tongue(request: Request) -> Tongue:
+    return tongue_of(request.headers.get("accept-language"), _raw_path(request))
 
 
 def _allowed(request: Request) -> tuple[str, ...]:
@@ -664,7 +685,8 @@ def _mishap(door: Door) -> Any:
 
     async def handler(request: Request, error: Exception) -> Response:
         _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return _response(failure(door.publication, error, accept=request.headers.get("accept")))
+        accept, tongue = request.headers.get("accept"), _tongue(request)
+        return _response(failure(door.publication, error, accept=accept, tongue=tongue))
 
     return handler
 
