@@ -9,9 +9,12 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "cnrs_graph"
 FLOORS = (
     {"errors", "progress", "words", "zygote"},
-    {"terms", "formats", "addresses", "sparql_words", "journal"},
-    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor"},
+    {"terms", "formats", "addresses", "sparql_words", "journal", "shape_graph"},
+    {"dataset", "sparql", "places", "protocol", "shapes", "replies", "editor", "outcomes", "statements"},
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
+    {"core_checks"},
+    {"query_checks"},
+    {"judging"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
     {"census"},

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyoxigraph as ox
 
-from cnrs_graph.terms import PREFIXES, compact, local_name
+from cnrs_graph import shape_graph
+from cnrs_graph.terms import PREFIXES, compact, local_name, to_rdflib
 
 _SH, _RDF, _RDFS, _OWL = (PREFIXES[name] for name in ("sh", "rdf", "rdfs", "owl"))
 _DCTERMS = PREFIXES["dcterms"]
@@ -85,6 +86,26 @@ def shape_nodes(graph: Any) -> list[Any]:
         for head in graph.objects(None, iri(f"{_SH}{name}")):
             nodes |= set(items_of(graph, head))
     return sorted((node for node in nodes if not is_literal(node)), key=str)
+
+
+def targeted(graph: Any) -> list[Any]:
+    """The shapes that look at something of their own accord, sorted."""
+    names = ("targetClass", "targetNode", "targetSubjectsOf", "targetObjectsOf")
+    nodes = {each for name in names for each in graph.subjects(iri(f"{_SH}{name}"))}
+    nodes |= {each for each in shape_nodes(graph) if is_class(graph, each)}
+    return sorted(nodes, key=str)
+
+
+def is_off(graph: Any, node: Any) -> bool:
+    """Whether a shape is deactivated."""
+    return any(str(each) in ("true", "1") for each in graph.objects(node, iri(f"{_SH}deactivated")))
+
+
+def is_class(graph: Any, node: Any) -> bool:
+    """Whether a shape is a class, whose instances it looks at."""
+    classes = {iri(f"{_RDFS}Class"), iri(f"{_OWL}Class")}
+    classes |= set(graph.subjects(iri(f"{_RDFS}subClassOf"), iri(f"{_RDFS}Class")))
+    return not classes.isdisjoint(graph.objects(node, iri(f"{_RDF}type")))
 
 
 def shapes_below(graph: Any, shape: Any) -> list[Any]:
@@ -210,11 +231,17 @@ def turtle_of(graph: Any, nodes: Iterable[Any]) -> str:
         part.bind(prefix, namespace, override=True, replace=True)
     for node in nodes:
         for predicate, value in graph.predicate_objects(node):
-            part.add((node, predicate, value))
+            part.add(_carried((node, predicate, value)))
             if is_blank(value):
                 for triple in blank_triples(graph, value):
-                    part.add(triple)
+                    part.add(_carried(triple))
     return str(part.serialize(format="turtle")).strip() + "\n"
+
+
+def _carried(triple: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """A triple as rdflib has it."""
+    subject, predicate, value = (to_rdflib(shape_graph.term_of(node)) for node in triple)
+    return subject, predicate, value
 
 
 def blank_triples(graph: Any, node: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -415,31 +442,20 @@ def _shacl_terms() -> tuple[str, ...]:
 
 
 def iri(text: str) -> Any:
-    """An rdflib IRI."""
-    return _uriref()(text)
+    """An IRI as it stands in a graph of shapes."""
+    return shape_graph.iri(text)
 
 
 def is_iri(node: Any) -> bool:
-    """Whether an rdflib node is an IRI."""
-    return isinstance(node, _uriref())
+    """Whether a node is an IRI."""
+    return isinstance(node, shape_graph.Iri)
 
 
 def is_blank(node: Any) -> bool:
-    """Whether an rdflib node is a blank node."""
-    import rdflib
-
-    return isinstance(node, rdflib.BNode)
+    """Whether a node is a blank node."""
+    return isinstance(node, shape_graph.Blank)
 
 
 def is_literal(node: Any) -> bool:
-    """Whether an rdflib node is a literal."""
-    import rdflib
-
-    return isinstance(node, rdflib.Literal)
-
-
-@lru_cache(maxsize=1)
-def _uriref() -> Any:
-    import rdflib
-
-    return rdflib.URIRef
+    """Whether a node is a literal."""
+    return isinstance(node, shape_graph.Text)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
 
-from cnrs_graph.dataset import Dataset, graph_of, merged
+from cnrs_graph.dataset import Dataset, graph_name
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError, suggestion
 from cnrs_graph.places import find, index, place_of
-from cnrs_graph.shacl_engine import (
-    MARK,
-    data_graph,
-    engine_shapes,
-    run,
-    unusable,
-)
+from cnrs_graph.judging import Judge, Plan, plan
+from cnrs_graph.outcomes import Outcome
+from cnrs_graph.shacl_engine import unusable
+from cnrs_graph.shape_graph import Node, ShapeGraph, node_of, term_of
 from cnrs_graph.shapes import (
     blank_triples,
     default_messages,
@@ -38,6 +37,7 @@ from cnrs_graph.shapes import (
     shapes_above,
     shapes_below,
     shown,
+    targeted,
     targets_of,
     texts_of,
     turtle_of,
@@ -50,7 +50,7 @@ from cnrs_graph.terms import (
     expand,
     local_name,
     resource_name,
-    to_oxigraph,
+    to_rdflib,
 )
 
 _SH, _RDF, _RDFS = PREFIXES["sh"], PREFIXES["rdf"], PREFIXES["rdfs"]
@@ -97,12 +97,20 @@ class Result:
 class Report:
     """What the shapes found, worst first, and the same as a standard SHACL validation report.
 
-    `looked_at` counts, by shape with a target, the nodes of the data it looked at.
+    `looked_at` counts, by shape with a target, the nodes of the data it looked at; `plan` says which engine
+    checked what. `outcomes` and `shapes` are what the standard report is made of.
     """
 
     results: tuple[Result, ...]
-    graph: Any = field(compare=False)
     looked_at: Mapping[str, int] = field(default_factory=dict)
+    plan: Plan | None = field(default=None, compare=False)
+    outcomes: tuple[tuple[Mapping[str, str], Outcome], ...] = field(default=(), compare=False, repr=False)
+    shapes: Shapes | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def graph(self) -> Any:
+        """The report as SHACL defines it, made when it is asked for."""
+        return _report_graph(self.outcomes, self.shapes)
 
     @property
     def conforms(self) -> bool:
@@ -123,9 +131,10 @@ class Report:
 class Shapes:
     """Shapes that have been seen to be usable, as a graph; `warnings` name what in them has no effect."""
 
-    graph: Any = field(compare=False)
+    graph: ShapeGraph = field(compare=False)
     files: Mapping[str, Path] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    plan: Plan | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -163,41 +172,55 @@ def load_shapes(shapes: Dataset) -> Shapes:
 
     Raises: ShapesError naming the shape that cannot be used, and why.
     """
-    graph = graph_of(shapes.quads)
-    _check(shapes, graph)
-    return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))))
+    graph = ShapeGraph.of(shapes.quads)
+    planned = _check(shapes, graph)
+    return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))), planned)
 
 
 def validate(
-    said: Dataset, shapes: Shapes, *, context: Dataset | None = None, language: str = "en"
+    said: Dataset,
+    shapes: Shapes,
+    *,
+    context: Dataset | None = None,
+    language: str = "en",
+    engine: str = "auto",
+    among: Callable[[Judge], set[Term]] | None = None,
 ) -> Report:
     """Hold the data against the shapes.
 
     Graphs: reads every graph of *said*, and of *context* (ontology, reference data), whose statements count
     while its own nodes are not reported on. Nothing is inferred but class membership along rdfs:subClassOf,
-    and nothing is fetched. Focus nodes are labelled in *language*.
+    and nothing is fetched. Focus nodes are labelled in *language*. With *engine* "pyshacl", pySHACL checks
+    everything; the report is the same.
     Raises: VacuousShapesError if no shape looked at any node of *said*; ShapesError if the engine gives up.
     Source: Shapes Constraint Language (SHACL), section 3.
     """
-    everything = merged(said, context) if context is not None else said
-    data = data_graph(everything)
-    counts = _counts(shapes, said, context, data)
+    beside = _beside(said, context)
+    judge = Judge(shapes.graph, said.quads, beside, engine=engine)
+    owned = _Owned(said, beside, shapes)
+    counts = owned.counts(judge)
     if not any(counts.values()):
         raise VacuousShapesError(_nothing_looked_at(shapes, said, counts))
-    engine_report = run(data, shapes.graph)
-    return _report(engine_report, said, everything, shapes, _by_name(counts), language)
+    outcomes = judge.outcomes(among(judge) if among is not None else None)
+    return _report(outcomes, said, beside, owned, shapes, judge.plan, _by_name(counts), language)
 
 
 def focus_nodes(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> Mapping[str, int]:
     """Count the nodes of the dataset that each shape with a target looks at, by shape."""
-    everything = merged(dataset, context) if context is not None else dataset
-    return _by_name(_counts(shapes, dataset, context, data_graph(everything)))
+    return _by_name(_counts(shapes, dataset, context))
 
 
-def vacuous(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> tuple[Vacuous, ...]:
-    """Name the shapes that look at no node of the dataset, with what was probably meant."""
-    everything = merged(dataset, context) if context is not None else dataset
-    return tuple(_vacuous(shapes, dataset, _counts(shapes, dataset, context, data_graph(everything))))
+def vacuous(
+    shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None, report: Report | None = None
+) -> tuple[Vacuous, ...]:
+    """Name the shapes that look at no node of the dataset, with what was probably meant.
+
+    A *report* on the same dataset has counted already.
+    """
+    if report is None:
+        return tuple(_vacuous(shapes, dataset, _counts(shapes, dataset, context)))
+    counts = {node: report.looked_at.get(_handle(node), 1) for node in targeted(shapes.graph)}
+    return tuple(_vacuous(shapes, dataset, counts))
 
 
 def rules(shapes: Shapes) -> Mapping[str, tuple[str, ...]]:
@@ -270,42 +293,41 @@ def in_language(texts: Mapping[str, str], language: str) -> str:
 
 
 def _report(
-    engine_report: Any,
+    outcomes: Iterable[Outcome],
     said: Dataset,
-    everything: Dataset,
+    beside: Sequence[ox.Quad],
+    owned: _Owned,
     shapes: Shapes,
+    planned: Plan,
     looked_at: Mapping[str, int],
     language: str,
 ) -> Report:
-    """Turn the engine's report into ours: without the context's own findings, each with its place."""
-    mentioned = _mentioned(said)
-    elsewhere = _mentioned(everything) - mentioned
-    findings = []
-    for node in set(engine_report.objects(None, iri(f"{_SH}result"))):
-        finding = _finding(engine_report, node, shapes)
-        if finding.focus not in elsewhere:
-            findings.append(finding)
+    """Turn what the engines found into findings: without the context's own, each with its place."""
+    findings = [_finding(each, shapes) for each in outcomes if not owned.is_elsewhere(each.focus)]
     places = _places(said, findings)
     spoken_of = {ox.NamedNode(found) for finding in findings for found in _iris(finding.messages)}
-    names = _names(everything, {finding.focus for finding in findings} | spoken_of)
+    wanted = {finding.focus for finding in findings} | spoken_of
+    names = _names(chain(said.quads, beside), wanted) if wanted else {}
     told = {}
     for finding in findings:
         label = in_language(names.get(finding.focus, {}), language) or _unnamed(said.base, finding.focus)
         result = _result(finding, _named(finding.messages, names), places(finding), label)
-        told[(*_key(result), finding.component)] = (result, finding.node)
+        told[(*_key(result), finding.component)] = (result, finding.outcome)
     ordered = [told[key] for key in sorted(told)]
     return Report(
         tuple({_key(result): result for result, _ in ordered}.values()),
-        _report_graph(engine_report, [(result.messages, node) for result, node in ordered], shapes),
         looked_at,
+        planned,
+        tuple((result.messages, outcome) for result, outcome in ordered),
+        shapes,
     )
 
 
 @dataclass(frozen=True)
 class _Finding:
-    """A result of the engine, read."""
+    """A result of an engine, read."""
 
-    node: Any
+    outcome: Outcome
     focus: Term
     path: str
     steps: tuple[tuple[str, bool], ...]
@@ -317,21 +339,19 @@ class _Finding:
     component: str
 
 
-def _finding(report: Any, node: Any, shapes: Shapes) -> _Finding:
-    source = report.value(node, iri(f"{_SH}sourceShape"))
-    path = report.value(node, iri(f"{_SH}resultPath"))
-    value = report.value(node, iri(f"{_SH}value"))
+def _finding(outcome: Outcome, shapes: Shapes) -> _Finding:
+    graph, path = shapes.graph, outcome.path
     return _Finding(
-        node=node,
-        focus=to_oxigraph(report.value(node, iri(f"{_SH}focusNode"))),
-        path="" if path is None else str(path) if is_iri(path) else path_text(report, path),
-        steps=first_steps(report, path),
-        severity=_severity_of(report.value(node, iri(f"{_SH}resultSeverity"))),
-        messages=_messages(report, node, shapes),
-        value=None if value is None else to_oxigraph(value),
-        shape=shape_iri(shapes.graph, source),
-        rule=rule_of(shapes.graph, source),
-        component=str(report.value(node, iri(f"{_SH}sourceConstraintComponent"))),
+        outcome=outcome,
+        focus=outcome.focus,
+        path="" if path is None else str(path) if is_iri(path) else path_text(graph, path),
+        steps=first_steps(graph, path),
+        severity=_severity_of(outcome.severity),
+        messages=_messages(outcome, shapes),
+        value=outcome.value,
+        shape=shape_iri(graph, outcome.shape),
+        rule=rule_of(graph, outcome.shape),
+        component=outcome.component,
     )
 
 
@@ -364,24 +384,17 @@ def _key(result: Result) -> tuple[Any, ...]:
     )
 
 
-def _messages(report: Any, node: Any, shapes: Shapes) -> Mapping[str, str]:
+def _messages(outcome: Outcome, shapes: Shapes) -> Mapping[str, str]:
     """The messages of a result by language: the constraint's, else the shape's, else ours."""
-    path, value = (report.value(node, iri(f"{_SH}{name}")) for name in ("resultPath", "value"))
-    found: dict[str, dict[str, set[str]]] = {}
-    for literal in report.objects(node, iri(f"{_SH}resultMessage")):
-        owner, mark, rest = str(literal).partition(MARK)
-        if mark:
-            language, _, text = rest.partition(MARK)
-            found.setdefault(owner, {}).setdefault(language, set()).add(text)
-    chosen = found.get("constraint") or found.get("shape")
+    chosen = outcome.messages.get("constraint") or outcome.messages.get("shape")
     if chosen:
         return {language: " ".join(sorted(texts)) for language, texts in chosen.items()}
     return default_messages(
         shapes.graph,
-        report.value(node, iri(f"{_SH}sourceShape")),
-        local_name(str(report.value(node, iri(f"{_SH}sourceConstraintComponent")))),
-        "" if path is None else path_text(report, path),
-        None if value is None else shown(value),
+        outcome.shape,
+        local_name(outcome.component),
+        "" if outcome.path is None else path_text(shapes.graph, outcome.path),
+        None if outcome.value is None else shown(node_of(outcome.value)),
     )
 
 
@@ -414,14 +427,10 @@ def _places(said: Dataset, findings: Iterable[_Finding]) -> Callable[[_Finding],
     return place
 
 
-def _mentioned(dataset: Dataset) -> set[Term]:
-    return {quad.subject for quad in dataset.quads} | {quad.object for quad in dataset.quads}
-
-
-def _names(dataset: Dataset, wanted: set[Term]) -> Mapping[Term, Mapping[str, str]]:
+def _names(quads: Iterable[ox.Quad], wanted: set[Term]) -> Mapping[Term, Mapping[str, str]]:
     """What the data calls each node, by language; one it does not name is absent."""
     names: dict[Term, dict[str, dict[str, str]]] = {}
-    for quad in dataset.quads:
+    for quad in quads:
         if quad.subject in wanted and quad.predicate.value in _NAMES and isinstance(quad.object, ox.Literal):
             texts = names.setdefault(quad.subject, {}).setdefault(quad.predicate.value, {})
             tag = quad.object.language or ""
@@ -455,70 +464,116 @@ def _unnamed(base: str, node: Term) -> str:
     return node.value if isinstance(node, ox.Literal) else str(node)
 
 
-def _report_graph(report: Any, results: Iterable[tuple[Mapping[str, str], Any]], shapes: Shapes) -> Any:
+def _report_graph(results: Iterable[tuple[Mapping[str, str], Outcome]], shapes: Shapes | None) -> Any:
     """The standard report: what SHACL defines and nothing else, its blank nodes named in order."""
     import rdflib
 
     graph = rdflib.Graph(bind_namespaces="none")
     for prefix, namespace in PREFIXES.items():
         graph.bind(prefix, namespace)
-    root, count = rdflib.BNode("report"), 0
+    root = rdflib.BNode("report")
     names: dict[Any, Any] = {}
 
     def fresh(node: Any) -> Any:
-        return names.setdefault(node, rdflib.BNode(f"n{len(names) + 1}")) if is_blank(node) else node
+        return names.setdefault(node, rdflib.BNode(f"n{len(names) + 1}"))
 
-    graph.add((root, iri(f"{_RDF}type"), iri(f"{_SH}ValidationReport")))
-    for messages, node in results:
-        count += 1
-        graph.add((root, iri(f"{_SH}result"), fresh(node)))
-        waiting = [(node, messages)]
-        while waiting:
-            current, texts = waiting.pop()
-            for triple in _result_triples(report, current, texts):
-                graph.add(tuple(fresh(term) for term in triple))
-            details = sorted(report.objects(current, iri(f"{_SH}detail")), key=str)
-            waiting += [(detail, _messages(report, detail, shapes)) for detail in details]
-    boolean = iri(f"{PREFIXES['xsd']}boolean")
-    conforms = rdflib.Literal("false" if count else "true", datatype=boolean)
-    graph.add((root, iri(f"{_SH}conforms"), conforms))
+    def carried(node: Node) -> Any:
+        return fresh(node) if is_blank(node) else to_rdflib(term_of(node))
+
+    def tell(owner: Any, name: str, messages: Mapping[str, str], outcome: Outcome) -> None:
+        node = fresh(object())
+        graph.add((owner, _sh(name), node))
+        graph.add((node, to_rdflib(_TYPE), _sh("ValidationResult")))
+        for property_, value in _said_of(outcome):
+            graph.add((node, _sh(property_), fresh(value) if is_blank(value) else to_rdflib(term_of(value))))
+        if outcome.path is not None and is_blank(outcome.path) and shapes is not None:
+            for triple in blank_triples(shapes.graph, outcome.path):
+                graph.add(tuple(carried(each) for each in triple))
+        for language, text in messages.items():
+            graph.add((node, _sh("resultMessage"), rdflib.Literal(text, lang=language or None)))
+        for detail in outcome.details:
+            tell(node, "detail", _messages(detail, shapes) if shapes is not None else {}, detail)
+
+    graph.add((root, to_rdflib(_TYPE), _sh("ValidationReport")))
+    conforms = True
+    for messages, outcome in results:
+        conforms = False
+        tell(root, "result", messages, outcome)
+    boolean = to_rdflib(ox.NamedNode(f"{PREFIXES['xsd']}boolean"))
+    graph.add((root, _sh("conforms"), rdflib.Literal(str(conforms).lower(), datatype=boolean)))
     return graph
 
 
-def _result_triples(report: Any, node: Any, messages: Mapping[str, str]) -> Iterator[tuple[Any, Any, Any]]:
-    import rdflib
+def _said_of(outcome: Outcome) -> Iterator[tuple[str, Node]]:
+    yield "focusNode", node_of(outcome.focus)
+    yield "resultSeverity", outcome.severity
+    yield "sourceConstraintComponent", iri(outcome.component)
+    yield "sourceShape", outcome.shape
+    if outcome.path is not None:
+        yield "resultPath", outcome.path
+    if outcome.value is not None:
+        yield "value", node_of(outcome.value)
+    if outcome.constraint is not None and is_iri(outcome.constraint):
+        yield "sourceConstraint", outcome.constraint
 
-    for predicate, value in sorted(report.predicate_objects(node)):
-        name = local_name(str(predicate))
-        if name == "resultMessage" or (name == "sourceConstraint" and is_blank(value)):
-            continue
-        yield node, predicate, value
-        if name == "resultPath" and is_blank(value):
-            yield from blank_triples(report, value)
-    for language, text in messages.items():
-        yield node, iri(f"{_SH}resultMessage"), rdflib.Literal(text, lang=language or None)
+
+def _sh(name: str) -> Any:
+    return to_rdflib(ox.NamedNode(f"{_SH}{name}"))
 
 
 # What the shapes look at ----------------------------------------------------------------------------------
 
 
-def _counts(shapes: Shapes, said: Dataset, context: Dataset | None, data: Any) -> Mapping[Any, int]:
-    """Count, by shape, the focus nodes that the dataset itself brings.
+def _beside(said: Dataset, context: Dataset | None) -> Sequence[ox.Quad]:
+    """The statements of the context, without the graphs that the dataset has itself."""
+    if context is None or not context.quads:
+        return ()
+    taken = {*said.graphs(), *said.files}
+    return [quad for quad in context.quads if graph_name(quad) not in taken]
 
-    A node that the context describes and the dataset only points at is the context's.
-    """
-    known = {quad.subject for quad in context.quads} if context is not None else set()
-    subjects = {quad.subject for quad in said.quads}
-    own = subjects | ({quad.object for quad in said.quads} - known)
-    counts = {}
-    for shape in sorted(engine_shapes(shapes.graph), key=lambda shape: str(shape.node)):
-        if not shape.deactivated and any(targets_of(shapes.graph, shape.node)):
-            counts[shape.node] = len({to_oxigraph(node) for node in shape.focus_nodes(data)} & own)
-    return counts
+
+class _Owned:
+    """Which nodes are the dataset's own: those it describes, and those it names that nobody else describes."""
+
+    def __init__(self, said: Dataset, beside: Sequence[ox.Quad], shapes: Shapes) -> None:
+        self._described = {quad.subject for quad in beside}
+        self._others = self._described | {quad.object for quad in beside}
+        named = {term_of(node) for node in shapes.graph.objects(None, iri(f"{_SH}targetNode"))}
+        self._doubtful = self._others | named
+        self._subjects: set[Term] = set()
+        self._objects: set[Term] = set()
+        for quad in said.quads if self._doubtful else ():
+            if quad.subject in self._doubtful:
+                self._subjects.add(quad.subject)
+            if quad.object in self._doubtful:
+                self._objects.add(quad.object)
+
+    def is_own(self, node: Term) -> bool:
+        """Whether the dataset brings a node."""
+        if node not in self._doubtful or node in self._subjects:
+            return True
+        return node in self._objects and node not in self._described
+
+    def is_elsewhere(self, node: Term) -> bool:
+        """Whether only the context mentions a node."""
+        return node in self._others and node not in self._subjects and node not in self._objects
+
+    def counts(self, judge: Judge) -> Mapping[Node, int]:
+        """The focus nodes of each shape that are the dataset's own."""
+        return {node: sum(map(self.is_own, focus)) for node, focus in judge.focus.items()}
+
+
+def _counts(shapes: Shapes, said: Dataset, context: Dataset | None) -> Mapping[Node, int]:
+    beside = _beside(said, context)
+    return _Owned(said, beside, shapes).counts(Judge(shapes.graph, said.quads, beside))
+
+
+def _handle(node: Node) -> str:
+    return str(node) if is_iri(node) else f"_:{node}"
 
 
 def _by_name(counts: Mapping[Any, int]) -> Mapping[str, int]:
-    return {str(node) if is_iri(node) else f"_:{node}": count for node, count in counts.items()}
+    return {_handle(node): count for node, count in counts.items()}
 
 
 def _vacuous(shapes: Shapes, said: Dataset, counts: Mapping[Any, int]) -> Iterator[Vacuous]:
@@ -595,16 +650,18 @@ def _severity_of(node: Any) -> Severity:
 # Broken shapes --------------------------------------------------------------------------------------------
 
 
-def _check(shapes: Dataset, graph: Any) -> None:
-    """See that each shape can be used.
+def _check(shapes: Dataset, graph: ShapeGraph) -> Plan:
+    """See that each shape can be used; what is checked here was read in full by making the plan.
 
     Raises: ShapesError with the shape, its place and the reason.
     """
     for node in shape_nodes(graph):
         for reason in mistakes(graph, node):
             raise _broken(shapes, graph, node, reason)
-    for node, reason in unusable(graph):
+    planned = plan(graph)
+    for node, reason in unusable(graph) if planned.asked else ():
         raise _broken(shapes, graph, node, reason)
+    return planned
 
 
 def _broken(shapes: Dataset, graph: Any, node: Any, reason: str) -> ShapesError:

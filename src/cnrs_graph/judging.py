@@ -1,0 +1,120 @@
+"""Data held against shapes: here where the answer is certain, by pySHACL for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+
+import pyoxigraph as ox
+
+from cnrs_graph import shacl_engine
+from cnrs_graph.core_checks import CheckedShape, Checks
+from cnrs_graph.outcomes import Outcome, UndecidedError
+from cnrs_graph.query_checks import Query, answers, queries
+from cnrs_graph.shape_graph import Node, ShapeGraph
+from cnrs_graph.shapes import is_off, targeted
+from cnrs_graph.statements import Statements
+from cnrs_graph.terms import Term
+
+#: The engines: ours with pySHACL for what it is not certain of, or pySHACL for everything.
+ENGINES = ("auto", "pyshacl")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which shapes with a target are checked here, and which go to pySHACL, each with the reason."""
+
+    here: tuple[Node, ...]
+    asked: Mapping[Node, str]
+
+
+@dataclass
+class _Made:
+    """A shape with a target, its constraints made ready."""
+
+    targets: Callable[[], set[int]]
+    shape: CheckedShape | None = None
+    queries: list[Query] = field(default_factory=list)
+
+
+class Judge:
+    """Shapes and the statements they are held against; ask `focus` first, then `outcomes`.
+
+    `plan` may name more shapes for pySHACL once the data has been looked at.
+    """
+
+    def __init__(
+        self, graph: ShapeGraph, *parts: Iterable[ox.Quad], engine: str = "auto", shapes: Iterable[Node] | None = None
+    ) -> None:
+        self._graph, self._parts = graph, parts
+        self._data = Statements()
+        self._asked: dict[Node, str] = {}
+        self._made: dict[Node, _Made] = {}
+        checks = Checks(graph, self._data)
+        self._checks = checks
+        for node in targeted(graph) if shapes is None else shapes:
+            made = self._made[node] = _Made(checks.targets(node))
+            try:
+                if engine != "auto":
+                    raise UndecidedError("--engine pyshacl")
+                made.shape = checks.shape(node)
+                made.queries = queries(checks, made.shape)
+            except UndecidedError as reason:
+                self._asked[node] = str(reason)
+        self._data.fill(chain(*parts))
+        self.focus: Mapping[Node, set[Term]] = {
+            node: {self._data.terms[each] for each in made.targets()}
+            for node, made in self._made.items()
+            if not is_off(graph, node)
+        }
+
+    @property
+    def plan(self) -> Plan:
+        """Who checks what."""
+        return Plan(tuple(node for node in self._made if node not in self._asked), dict(self._asked))
+
+    def outcomes(self, among: set[Term] | None = None) -> list[Outcome]:
+        """What the focus nodes break; only those *among* these nodes, when given.
+
+        Raises: ShapesError if pySHACL gives up.
+        """
+        focus = {
+            node: nodes if among is None else nodes & among
+            for node, nodes in self.focus.items()
+        }
+        found = {node: self._core(node, focus[node]) for node in focus if node not in self._asked}
+        asked = [
+            (query, focus[node])
+            for node in found
+            for query in self._made[node].queries
+            if focus[node] and node not in self._asked
+        ]
+        if asked:
+            for query, answer in answers(asked, chain(*self._parts)):
+                if isinstance(answer, UndecidedError):
+                    self._asked[query.shape.node] = str(answer)
+                else:
+                    found[query.shape.node] += answer
+        results = [each for node, more in found.items() if node not in self._asked for each in more]
+        rest = {node: focus[node] for node in self._asked if focus.get(node)}
+        return results + (self._by_reference(rest) if rest else [])
+
+    def _core(self, node: Node, focus: set[Term]) -> list[Outcome]:
+        shape = self._made[node].shape
+        try:
+            if shape is None or not shape.checks:
+                return []
+            numbers = map(self._data.number, focus)
+            return [self._checks.outcome(each) for number in numbers for each in shape.broken(number)]
+        except UndecidedError as reason:
+            self._asked[node] = str(reason)
+            return []
+
+    def _by_reference(self, focus: Mapping[Node, set[Term]]) -> list[Outcome]:
+        return shacl_engine.run(shacl_engine.data_graph(chain(*self._parts)), self._graph, only=focus)
+
+
+def plan(graph: ShapeGraph) -> Plan:
+    """Who will check what, before any data is known."""
+    return Judge(graph).plan

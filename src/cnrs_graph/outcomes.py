@@ -1,0 +1,34 @@
+"""One result of a validation, whichever engine found it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cnrs_graph.shape_graph import Node
+from cnrs_graph.terms import Term
+
+#: Texts by who says them ("constraint" or "shape") and by language, "" for none.
+Messages = Mapping[str, Mapping[str, frozenset[str]]]
+
+
+class UndecidedError(Exception):
+    """Something that only the reference engine is sure about; it says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A result: a focus node, the constraint of the shape that it breaks, and what it breaks it with.
+
+    `path` is a node of the shapes, or the property that a constraint names; `component` is an IRI.
+    """
+
+    focus: Term
+    shape: Node
+    component: str
+    severity: Node
+    value: Term | None = None
+    path: Node | None = None
+    messages: Messages = field(default_factory=dict)
+    constraint: Node | None = None
+    details: tuple[Outcome, ...] = ()
