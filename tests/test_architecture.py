@@ -14,7 +14,7 @@ FLOORS = (
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading"},
     {"core_checks"},
     {"query_checks"},
-    {"judging"},
+    {"judging", "changes"},
     {"descriptions", "inventory", "representations", "answers", "executables", "validation", "workers"},
     {"config", "lookup", "reports", "pages", "choices", "metrics", "streaming"},
     {"census"},

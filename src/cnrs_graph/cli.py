@@ -117,14 +117,36 @@ def _validate(options: argparse.Namespace, paths: Sequence[Path]) -> int:
         told = (reports.explanation_text(each, options.lang) for each in explain(shapes, options.explain))
         _write(options, "\n".join(told).encode())
         return 0
-    report = hold(said, shapes, context=context, language=options.lang)
+    again = _affected(options, config, paths, shapes, (said, shapes_said, context))
+    report = hold(said, shapes, context=context, language=options.lang, engine=options.engine, among=again)
+    if options.explain_plan:
+        _write(options, reports.plan_text(report.plan, shapes).encode())
+        return 0
     if options.shapes:
-        for empty in vacuous(shapes, said, context=context):
+        for empty in vacuous(shapes, said, context=context, report=report):
             _tell(options, f"shapes: {empty}")
     _write(options, reports.report_bytes(report, options.format, options.lang))
     refused = report.at_least(Severity[options.fail_on.upper()])
     _tell(options, reports.summary(report, len(said.quads), bool(refused), options.fail_on))
     return FINDINGS if refused else 0
+
+
+def _affected(
+    options: argparse.Namespace, config: Any, paths: Sequence[Path], shapes: Any, read: tuple[Any, Any, Any]
+) -> Mapping[Any, set[Any]] | None:
+    """What each shape looks at again, with --changed-since; None for everything."""
+    if options.changed_since is None:
+        return None
+    from cnrs_graph.changes import affected, since
+
+    said, shapes_said, context = read
+    files = {**context.files, **said.files}
+    folders = [*(paths if options.path else config.data), config.ontology]
+    changes = since(options.changed_since, {*files.values(), *shapes_said.files.values()}, folders)
+    if changes.touches(shapes_said.files.values()):
+        _tell(options, f"shapes have changed since {options.changed_since}: everything is checked")
+        return None
+    return affected(shapes.graph, changes, (*said.quads, *context.quads), files)
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -545,6 +567,18 @@ def _add_validate(commands: Any) -> None:
         "--lang", choices=_LANGUAGES, default="en", help="language of messages (default: en)"
     )
     command.add_argument("--explain", metavar="RULE", help="say what a rule asks and why, and leave")
+    command.add_argument(
+        "--engine",
+        choices=("auto", "pyshacl"),
+        default="auto",
+        help="pyshacl: let pySHACL check everything; slower, same report (default: auto)",
+    )
+    command.add_argument(
+        "--explain-plan", action="store_true", help="say which shapes went to pySHACL and why, and leave"
+    )
+    command.add_argument(
+        "--changed-since", metavar="REF", help="check only what the changes since this git revision can affect"
+    )
     command.add_argument("--output", metavar="FILE", help="write the results there")
 
 

@@ -750,10 +750,10 @@ def compared(term: Term, bound: Term) -> int | None:
 def ordered(term: Term, other: Term) -> int | None:
     """How one value stands to another, as sh:lessThan sees it; texts and IRIs as they are spelt.
 
-    Raises: UndecidedError for blank nodes.
+    None for what has no order, which the standard makes a result and pySHACL gives up at.
     """
     if isinstance(term, ox.BlankNode) or isinstance(other, ox.BlankNode):
-        raise UndecidedError("blank nodes cannot be compared")
+        return None
     sides = [_comparable(each) or _spelt(each) for each in (term, other)]
     if sides[0] is not None and sides[1] is not None:
         return _order(sides[0][1], sides[1][1]) if sides[0][0] == sides[1][0] else None

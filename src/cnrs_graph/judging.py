@@ -74,13 +74,13 @@ class Judge:
         """Who checks what."""
         return Plan(tuple(node for node in self._made if node not in self._asked), dict(self._asked))
 
-    def outcomes(self, among: set[Term] | None = None) -> list[Outcome]:
-        """What the focus nodes break; only those *among* these nodes, when given.
+    def outcomes(self, among: Mapping[Node, set[Term]] | None = None) -> list[Outcome]:
+        """What the focus nodes break; by shape only those *among* these nodes, when given.
 
         Raises: ShapesError if pySHACL gives up.
         """
         focus = {
-            node: nodes if among is None else nodes & among
+            node: nodes if among is None else nodes & among.get(node, set())
             for node, nodes in self.focus.items()
         }
         found = {node: self._core(node, focus[node]) for node in focus if node not in self._asked}

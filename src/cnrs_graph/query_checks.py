@@ -199,8 +199,10 @@ def _rows(store: _Store, query: Query, targets: set[Term]) -> Iterator[Outcome]:
     seen = set()
     for solution in answer:
         row = {name: term for name, term in zip(names, solution, strict=True) if term is not None}
-        focus = row.get("this")
-        if focus not in targets or (key := tuple(sorted((k, str(v)) for k, v in row.items()))) in seen:
+        if "this" not in row or store.written(query, "this", row["this"]) not in targets:
+            continue
+        key = tuple(sorted((name, str(term)) for name, term in row.items()))
+        if key in seen:
             continue
         seen.add(key)
         yield _outcome(query, {name: store.written(query, name, term) for name, term in row.items()})
@@ -373,9 +375,14 @@ class _Reader:
             raise UndecidedError("its query says SELECT *")
         self.sums = any(kind == "word" and text.upper() in _SUMS for kind, text in clause)
         self.query.uses.update(text[1:] for kind, text in clause if kind == "variable")
-        for start, (_, text) in enumerate(clause):
-            if text == "(":
-                self._expression(clause[start + 1 : _closing(clause, start)])
+        start = 0
+        while start < len(clause):
+            kind, text = clause[start]
+            if kind != "variable" and text != "(" and text.upper() != "DISTINCT":
+                raise UndecidedError(f"its query says {text}")
+            stop = _closing(clause, start) if text == "(" else start
+            self._expression(clause[start + 1 : stop])
+            start = stop + 1
         self.opens_select = True
         return end
 

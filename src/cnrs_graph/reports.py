@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cnrs_graph.validation import Explanation, Report, Result, Severity, in_language
+from cnrs_graph.judging import Plan
+from cnrs_graph.shapes import rule_of, shown
+from cnrs_graph.validation import Explanation, Report, Result, Severity, Shapes, in_language
 
 
 def report_bytes(report: Report, name: str, language: str) -> bytes:
@@ -54,6 +56,17 @@ def explanation_text(explanation: Explanation, language: str) -> str:
         f"shape      {explanation.shape}",
         "",
         explanation.turtle.strip(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def plan_text(plan: Plan | None, shapes: Shapes) -> str:
+    """Which shapes were checked here, which went to pySHACL, and why."""
+    asked = plan.asked if plan is not None else {}
+    here = len(plan.here) if plan is not None else 0
+    lines = [f"{_counted(here, 'shape')} checked here, {len(asked)} by pySHACL"]
+    lines += [
+        f"{rule_of(shapes.graph, node)}  {shown(node)}: {reason}" for node, reason in sorted(asked.items(), key=str)
     ]
     return "\n".join(lines) + "\n"
 

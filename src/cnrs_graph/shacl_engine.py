@@ -6,6 +6,7 @@ import logging
 import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ def run(
     from pyshacl.errors import ReportableRuntimeError, ShapeRecursionWarning
     from pyshacl.graph_abstraction import DataGraph
     from pyshacl.validator import Validator
+    from rdflib.plugins.sparql.sparql import SPARQLError
 
     _teach_engine_to_fill_messages()
     # The validator itself rather than pyshacl.validate: that one follows owl:imports, hangs handlers on the
@@ -55,6 +57,10 @@ def run(
             report = start()[1]
     except (ReportableRuntimeError, NotImplementedError) as error:
         raise ShapesError(f"the shapes cannot be used: {_first_line(error)}") from error
+    except (TypeError, ArithmeticError, SPARQLError, AttributeError) as error:
+        # It stops where sh:lessThan meets values without order, and where a query sums what is no number
+        # (rdflib hides that error behind an attribute that is not there).
+        raise ShapesError(f"pySHACL cannot compare values: {_first_line(error)}") from error
     found = set(report.objects(None, _named("result"))) - set(report.objects(None, _named("detail")))
     return [_outcome(report, node, shapes) for node in sorted(found)]
 
@@ -63,7 +69,7 @@ def is_of_datatype(literal: Term) -> bool:
     """Whether pySHACL takes a literal for well written in its own datatype."""
     from pyshacl.constraints.core.value_constraints import DatatypeConstraintComponent
 
-    value = to_rdflib(literal)
+    value = _quietly(literal)
     check: Any = DatatypeConstraintComponent._assert_actual_datatype  # noqa: SLF001 - the very rule to follow
     return value.ill_typed is not True and bool(check(None, value, value.datatype))
 
@@ -72,23 +78,26 @@ def compared(term: Term, bound: Term) -> int | None:
     """How pySHACL sees a literal stand to a bound: -1, 0 or 1; None when they cannot be compared."""
     from pyshacl.rdfutil import compare_literal
 
-    one, other = to_rdflib(term), to_rdflib(bound)
+    one, other = _quietly(term), _quietly(bound)
     if isinstance(one.value, str) != isinstance(other.value, str):
         return None
     try:
         return int(compare_literal(one, other))
-    except (TypeError, NotImplementedError):
+    except (TypeError, NotImplementedError, ArithmeticError):
         return None
 
 
 def ordered(term: Term, other: Term) -> int | None:
     """How pySHACL sees a value of sh:lessThan stand to another: -1, 0, or None for neither."""
-    sides: list[Any] = [to_rdflib(each) for each in (term, other)]
+    sides: list[Any] = [_quietly(each) for each in (term, other)]
     spelt = [str(s) if not hasattr(s, "value") else s.value if isinstance(s.value, str) else None for s in sides]
     if (spelt[0] is None) != (spelt[1] is None):
         return None
     one, two = sides if spelt[0] is None else spelt
-    return -1 if one < two else 0 if one <= two else None
+    try:
+        return -1 if one < two else 0 if one <= two else None
+    except (TypeError, ArithmeticError):
+        return None
 
 
 def _aimed(shapes: ShapeGraph, only: Mapping[Node, Collection[Term] | None]) -> ShapeGraph:
@@ -165,12 +174,25 @@ def _rdflib_graph(shapes: ShapeGraph) -> Any:
 
 def data_graph(quads: Iterable[ox.Quad]) -> Any:
     """The statements of all graphs as one rdflib graph that reads each query once."""
-    # rdflib prints a traceback for each literal that is not of its datatype; here that is a finding.
-    logging.getLogger("rdflib.term").setLevel(logging.ERROR)
     graph = _caching_graph()
-    for quad in quads:
-        graph.add((to_rdflib(quad.subject), to_rdflib(quad.predicate), to_rdflib(quad.object)))
+    with _silence():
+        for quad in quads:
+            graph.add((to_rdflib(quad.subject), to_rdflib(quad.predicate), to_rdflib(quad.object)))
     return graph
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """rdflib prints a traceback for each literal that is not of its datatype; here that is a finding."""
+    logging.getLogger("rdflib.term").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def _quietly(term: Term) -> Any:
+    with _silence():
+        return to_rdflib(term)
 
 
 def _caching_graph() -> Any:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
@@ -433,9 +434,12 @@ def _unknown_terms(predicate: Any, value: Any) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _shacl_terms() -> tuple[str, ...]:
     """The names SHACL and its advanced features define, from the vocabulary that comes with the engine."""
-    from importlib.resources import files
+    # The folder is looked up rather than imported: importing the engine takes longer than most validations.
+    from importlib.util import find_spec
 
-    vocabulary = files("pyshacl").joinpath("assets/shacl.ttl").read_bytes()
+    engine = find_spec("pyshacl")
+    folders = engine.submodule_search_locations if engine is not None else None
+    vocabulary = Path((folders or ["."])[0], "assets", "shacl.ttl").read_bytes()
     subjects = {quad.subject for quad in ox.parse(input=vocabulary, format=ox.RdfFormat.TURTLE)}
     iris = (subject.value for subject in subjects if isinstance(subject, ox.NamedNode))
     return tuple(sorted(iri.removeprefix(_SH) for iri in iris if iri.startswith(_SH)))

@@ -184,14 +184,14 @@ def validate(
     context: Dataset | None = None,
     language: str = "en",
     engine: str = "auto",
-    among: Callable[[Judge], set[Term]] | None = None,
+    among: Mapping[Node, set[Term]] | None = None,
 ) -> Report:
     """Hold the data against the shapes.
 
     Graphs: reads every graph of *said*, and of *context* (ontology, reference data), whose statements count
     while its own nodes are not reported on. Nothing is inferred but class membership along rdfs:subClassOf,
     and nothing is fetched. Focus nodes are labelled in *language*. With *engine* "pyshacl", pySHACL checks
-    everything; the report is the same.
+    everything; the report is the same. With *among*, each shape looks at these nodes only.
     Raises: VacuousShapesError if no shape looked at any node of *said*; ShapesError if the engine gives up.
     Source: Shapes Constraint Language (SHACL), section 3.
     """
@@ -201,7 +201,7 @@ def validate(
     counts = owned.counts(judge)
     if not any(counts.values()):
         raise VacuousShapesError(_nothing_looked_at(shapes, said, counts))
-    outcomes = judge.outcomes(among(judge) if among is not None else None)
+    outcomes = judge.outcomes(among)
     return _report(outcomes, said, beside, owned, shapes, judge.plan, _by_name(counts), language)
 
 
@@ -312,7 +312,7 @@ def _report(
     for finding in findings:
         label = in_language(names.get(finding.focus, {}), language) or _unnamed(said.base, finding.focus)
         result = _result(finding, _named(finding.messages, names), places(finding), label)
-        told[(*_key(result), finding.component)] = (result, finding.outcome)
+        told[(*_key(result), finding.component, str(finding.outcome.shape))] = (result, finding.outcome)
     ordered = [told[key] for key in sorted(told)]
     return Report(
         tuple({_key(result): result for result, _ in ordered}.values()),
