@@ -61,6 +61,8 @@ def since(revision: str, files: Collection[Path], folders: Collection[Path]) -> 
     Raises: ConfigError if this is no git repository or it knows no such revision; SourceError if an old file
     cannot be read.
     """
+    if revision.startswith("-"):
+        raise ConfigError(f"{revision!r} is no revision; name a commit, branch or tag")
     places = {file.resolve() for file in files}
     below = [folder.resolve() for folder in folders]
     before: dict[Path, tuple[ox.Quad, ...]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -39,21 +39,21 @@ class _Made:
 
 
 class Judge:
-    """Shapes and the statements they are held against; ask `focus` first, then `outcomes`.
+    """Shapes made ready, then the statements they are held against: `hear`, then `focus` and `outcomes`.
 
-    `plan` may name more shapes for pySHACL once the data has been looked at.
+    `plan` may name more shapes for pySHACL once the statements have been looked at.
     """
 
-    def __init__(
-        self, graph: ShapeGraph, *parts: Iterable[ox.Quad], engine: str = "auto", shapes: Iterable[Node] | None = None
-    ) -> None:
-        self._graph, self._parts = graph, parts
+    def __init__(self, graph: ShapeGraph, *, engine: str = "auto") -> None:
+        self._graph = graph
+        self._parts: tuple[Iterable[ox.Quad], ...] = ()
+        self.focus: Mapping[Node, set[Term]] = {}
         self._data = Statements()
         self._asked: dict[Node, str] = {}
         self._made: dict[Node, _Made] = {}
         checks = Checks(graph, self._data)
         self._checks = checks
-        for node in targeted(graph) if shapes is None else shapes:
+        for node in targeted(graph):
             made = self._made[node] = _Made(checks.targets(node))
             try:
                 if engine != "auto":
@@ -62,12 +62,18 @@ class Judge:
                 made.queries = queries(checks, made.shape)
             except UndecidedError as reason:
                 self._asked[node] = str(reason)
+
+    def hear(self, *parts: Collection[ox.Quad]) -> Judge:
+        """Take in the statements; once only."""
+        self._parts = parts
         self._data.fill(chain(*parts))
-        self.focus: Mapping[Node, set[Term]] = {
-            node: {self._data.terms[each] for each in made.targets()}
+        terms = self._data.terms
+        self.focus = {
+            node: {terms[each] for each in made.targets()}
             for node, made in self._made.items()
-            if not is_off(graph, node)
+            if not is_off(self._graph, node)
         }
+        return self
 
     @property
     def plan(self) -> Plan:
@@ -113,8 +119,3 @@ class Judge:
 
     def _by_reference(self, focus: Mapping[Node, set[Term]]) -> list[Outcome]:
         return shacl_engine.run(shacl_engine.data_graph(chain(*self._parts)), self._graph, only=focus)
-
-
-def plan(graph: ShapeGraph) -> Plan:
-    """Who will check what, before any data is known."""
-    return Judge(graph).plan

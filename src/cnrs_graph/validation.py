@@ -17,7 +17,7 @@ import pyoxigraph as ox
 from cnrs_graph.dataset import Dataset, graph_name
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError, suggestion
 from cnrs_graph.places import find, index, place_of
-from cnrs_graph.judging import Judge, Plan, plan
+from cnrs_graph.judging import Judge, Plan
 from cnrs_graph.outcomes import Outcome
 from cnrs_graph.shacl_engine import unusable
 from cnrs_graph.shape_graph import Node, ShapeGraph, node_of, term_of
@@ -134,7 +134,12 @@ class Shapes:
     graph: ShapeGraph = field(compare=False)
     files: Mapping[str, Path] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    plan: Plan | None = field(default=None, compare=False)
+    #: A judge made while the shapes were read; the first validation takes it, others make their own.
+    ready: list[Judge] = field(default_factory=list, compare=False, repr=False)
+
+    def judge(self, engine: str) -> Judge:
+        """A judge who has heard no statement yet."""
+        return self.ready.pop() if engine == "auto" and self.ready else Judge(self.graph, engine=engine)
 
 
 @dataclass(frozen=True)
@@ -173,8 +178,8 @@ def load_shapes(shapes: Dataset) -> Shapes:
     Raises: ShapesError naming the shape that cannot be used, and why.
     """
     graph = ShapeGraph.of(shapes.quads)
-    planned = _check(shapes, graph)
-    return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))), planned)
+    ready = _check(shapes, graph)
+    return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))), [ready])
 
 
 def validate(
@@ -196,7 +201,7 @@ def validate(
     Source: Shapes Constraint Language (SHACL), section 3.
     """
     beside = _beside(said, context)
-    judge = Judge(shapes.graph, said.quads, beside, engine=engine)
+    judge = shapes.judge(engine).hear(said.quads, beside)
     owned = _Owned(said, beside, shapes)
     counts = owned.counts(judge)
     if not any(counts.values()):
@@ -403,10 +408,10 @@ def _places(said: Dataset, findings: Iterable[_Finding]) -> Callable[[_Finding],
     findings = tuple(findings)
     subjects = {finding.focus for finding in findings}
     backwards = {f.value for f in findings if f.value is not None and f.steps and f.steps[0][1]}
-    stray = subjects - {quad.subject for quad in said.quads}
-    mentions = {quad.object: quad for quad in reversed(said.quads) if quad.object in stray}
+    stray = subjects - {quad.subject for quad in said.quads} if subjects else set()
+    mentions = {quad.object: quad for quad in reversed(said.quads) if quad.object in stray} if stray else {}
     wanted = subjects | backwards | {quad.subject for quad in mentions.values()}
-    located = index(said.files, wanted, said.quads) if findings else {}
+    located = index(_files_about(said, wanted), wanted, said.quads) if findings else {}
 
     def place(finding: _Finding) -> Place | None:
         value = finding.value if finding.value != finding.focus else None
@@ -425,6 +430,14 @@ def _places(said: Dataset, findings: Iterable[_Finding]) -> Callable[[_Finding],
         return find(located, quad.subject, quad.predicate, quad.object) if quad is not None else None
 
     return place
+
+
+def _files_about(said: Dataset, subjects: set[Term | None]) -> Mapping[str, Path]:
+    """The files that say something about a subject: the others need not be read for places."""
+    graphs = {graph_name(quad) for quad in said.quads if quad.subject in subjects}
+    # A file whose statements name other graphs, as TriG does, cannot be told by them.
+    told = set(said.graphs())
+    return {name: path for name, path in said.files.items() if name in graphs or name not in told}
 
 
 def _names(quads: Iterable[ox.Quad], wanted: set[Term]) -> Mapping[Term, Mapping[str, str]]:
@@ -565,7 +578,7 @@ class _Owned:
 
 def _counts(shapes: Shapes, said: Dataset, context: Dataset | None) -> Mapping[Node, int]:
     beside = _beside(said, context)
-    return _Owned(said, beside, shapes).counts(Judge(shapes.graph, said.quads, beside))
+    return _Owned(said, beside, shapes).counts(shapes.judge("auto").hear(said.quads, beside))
 
 
 def _handle(node: Node) -> str:
@@ -650,18 +663,18 @@ def _severity_of(node: Any) -> Severity:
 # Broken shapes --------------------------------------------------------------------------------------------
 
 
-def _check(shapes: Dataset, graph: ShapeGraph) -> Plan:
-    """See that each shape can be used; what is checked here was read in full by making the plan.
+def _check(shapes: Dataset, graph: ShapeGraph) -> Judge:
+    """See that each shape can be used; what is checked here is read in full by making the judge.
 
     Raises: ShapesError with the shape, its place and the reason.
     """
     for node in shape_nodes(graph):
         for reason in mistakes(graph, node):
             raise _broken(shapes, graph, node, reason)
-    planned = plan(graph)
-    for node, reason in unusable(graph) if planned.asked else ():
+    judge = Judge(graph)
+    for node, reason in unusable(graph) if judge.plan.asked else ():
         raise _broken(shapes, graph, node, reason)
-    return planned
+    return judge
 
 
 def _broken(shapes: Dataset, graph: Any, node: Any, reason: str) -> ShapesError:
