@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import pyoxigraph as ox
 
-from cnrs_graph import __version__, disk
 from cnrs_graph.config import Config
 from cnrs_graph.dataset import Dataset, load, load_as, merged, nquads, source_files
 from cnrs_graph.errors import NonConformingDataError
-from cnrs_graph.executables import described
-from cnrs_graph.lookup import Stored
-from cnrs_graph.queries import Catalogue, SavedQuery
-from cnrs_graph.reasoning import entail, read_rules
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
+
+# What serves, stores and infers is imported where it is done, so that validating does not wait for it.
+if TYPE_CHECKING:
+    from cnrs_graph import disk
+    from cnrs_graph.lookup import Stored
+    from cnrs_graph.queries import SavedQuery
 
 _NOTHING = Dataset("", ())
 
@@ -112,6 +114,8 @@ def infer(config: Config, said: Dataset) -> tuple[ox.Quad, ...]:
 
     Graphs: reads every graph but shapes and those outside the default graph; writes graph/inferred.
     """
+    from cnrs_graph.reasoning import entail, read_rules
+
     accepted = said.without("shapes", *config.outside_default)
     rules = read_rules(config.ontology / "rules" / "core")
     return entail(accepted.quads, rules, into=inferred_graph(config.base))
@@ -154,6 +158,9 @@ def build(config: Config, *, validated: bool = True) -> Publication:
     Graphs: the saved queries are described in graph/queries.
     Raises: SourceError, ShapesError; NonConformingDataError for findings at `config.refuse_at` or worse.
     """
+    from cnrs_graph.executables import described
+    from cnrs_graph.queries import Catalogue
+
     report = check(config) if validated else None
     if report is not None:
         refused = report.at_least(config.refuse_at)
@@ -180,12 +187,17 @@ def load_into(
     *,
     inferring: bool = True,
     replace: bool = False,
-    progress: disk.Progress = disk.untold,
+    progress: disk.Progress | None = None,
 ) -> disk.Manifest:
     """Build a store on disk from the configured data, ontology and shapes.
 
     Raises: SourceError, ConfigError.
     """
+    from cnrs_graph import __version__, disk
+    from cnrs_graph.executables import described
+    from cnrs_graph.queries import Catalogue
+    from cnrs_graph.reasoning import read_rules
+
     files = [each for path in config.data for each in disk.inputs(path, base=config.base)]
     files += disk.inputs(config.ontology, base=config.base, under="ontology")
     files += disk.inputs(config.shapes, base=config.base, under="shapes")
@@ -198,12 +210,15 @@ def load_into(
         rules=read_rules(config.ontology / "rules" / "core") if inferring else None,
         beside=described(config.base, Catalogue(config.queries)).quads,
         replace=replace,
-        progress=progress,
+        progress=progress or disk.untold,
     )
 
 
 def on_store(config: Config, stored: Stored) -> Publication:
     """Put a publication together whose statements are in a store."""
+    from cnrs_graph.executables import described
+    from cnrs_graph.queries import Catalogue
+
     catalogue = Catalogue(config.queries)
     return Publication(
         base=config.base,
