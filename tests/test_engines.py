@@ -12,7 +12,7 @@ from cnrs_graph.validation import load_shapes, validate
 #: Where pySHACL stops with an error instead of a report, and why ours is right to go on.
 GIVES_UP = {
     "sh:lessThan": "values that cannot be compared are results (SHACL, section 4.5.3); pySHACL stops",
-    "SUM(": "a sum over what is no number is an error inside the query (SPARQL 1.1, section 18.5.1); rdflib stops",
+    "SUM(": "a sum over what is no number is an error in the query (SPARQL 1.1, 18.5.1.3); rdflib stops",
 }
 CASES, AT_ONCE = 500, 25
 
@@ -20,7 +20,9 @@ CASES, AT_ONCE = 500, 25
 def read(text, graph):
     quads = ox.parse(input=text, format=ox.RdfFormat.TURTLE, rename_blank_nodes=True)
     name = ox.NamedNode(f"https://example.org/graph/{graph}")
-    return Dataset("https://example.org/", tuple(ox.Quad(q.subject, q.predicate, q.object, name) for q in quads))
+    return Dataset(
+        "https://example.org/", tuple(ox.Quad(q.subject, q.predicate, q.object, name) for q in quads)
+    )
 
 
 def judged(data, shapes, engine):

@@ -538,7 +538,7 @@ def test_the_engine_asked_plainly_finds_the_same(shapes, mixed):
     data, copy = graph_of(mixed.quads), rdflib.Graph()
     for triple in shapes.graph:
         copy.add(tuple(to_rdflib(term_of(node)) for node in triple))
-    
+
     _, theirs, _ = pyshacl.validate(data, shacl_graph=copy, inference="none")
     rdflib.NORMALIZE_LITERALS = False
 

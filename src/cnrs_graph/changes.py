@@ -14,7 +14,7 @@ from cnrs_graph.core_checks import Checks
 from cnrs_graph.dataset import READABLE, parse
 from cnrs_graph.errors import ConfigError
 from cnrs_graph.outcomes import UndecidedError
-from cnrs_graph.query_checks import queries
+from cnrs_graph.plain_queries import queries
 from cnrs_graph.shape_graph import Node, ShapeGraph
 from cnrs_graph.shapes import targeted
 from cnrs_graph.statements import SUBCLASS, TYPE, Statements
@@ -70,7 +70,9 @@ def since(revision: str, files: Collection[Path], folders: Collection[Path]) -> 
         for place, is_new in _differing(root, revision):
             is_ours = place in places or any(place.is_relative_to(folder) for folder in below)
             if is_ours and place.suffix.lower() in READABLE:
-                old = b"" if is_new else _git(root, "show", f"{revision}:{place.relative_to(root).as_posix()}")
+                old = (
+                    b"" if is_new else _git(root, "show", f"{revision}:{place.relative_to(root).as_posix()}")
+                )
                 form = READABLE[place.suffix.lower()]
                 before[place] = tuple(parse(old, form, graph="urn:x:before", path=place))
     return Changes(before)
@@ -173,5 +175,7 @@ def _git(folder: Path, *arguments: str) -> bytes:
         raise ConfigError("git is not installed; leave --changed-since out") from error
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise ConfigError(f"git cannot compare {folder}: {reason}; name a revision of the repository it is in")
+        raise ConfigError(
+            f"git cannot compare {folder}: {reason}; name a revision of the repository it is in"
+        )
     return done.stdout

@@ -577,7 +577,9 @@ def _add_validate(commands: Any) -> None:
         "--explain-plan", action="store_true", help="say which shapes went to pySHACL and why, and leave"
     )
     command.add_argument(
-        "--changed-since", metavar="REF", help="check only what the changes since this git revision can affect"
+        "--changed-since",
+        metavar="REF",
+        help="check only what the changes since this git revision can affect",
     )
     command.add_argument("--output", metavar="FILE", help="write the results there")
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 import pyoxigraph as ox
 
-from cnrs_graph import shacl_engine
+from cnrs_graph.literal_values import compared, is_of_datatype, ordered, words_of
 from cnrs_graph.outcomes import Messages, Outcome, UndecidedError
 from cnrs_graph.shape_graph import Blank, Iri, Node, ShapeGraph, Text, iri, term_of
 from cnrs_graph.shapes import is_class, items_of
@@ -103,7 +101,9 @@ class Checks:
         data.classes()
         ends = [data.forward(str(each)) for each in graph.objects(node, iri(f"{_SH}targetSubjectsOf"))]
         ends += [data.backward(str(each)) for each in graph.objects(node, iri(f"{_SH}targetObjectsOf"))]
-        return lambda: named.union(*(data.instances(kind) for kind in kinds), *(steps.keys() for steps in ends))
+        return lambda: named.union(
+            *(data.instances(kind) for kind in kinds), *(steps.keys() for steps in ends)
+        )
 
     def outcome(self, broken: Broken) -> Outcome:
         """What a node breaks, told with terms."""
@@ -115,7 +115,7 @@ class Checks:
             component=f"{_SH}{component}ConstraintComponent",
             severity=shape.severity,
             value=None if value is None else terms[value],
-            path=shape.path if path is None else iri(_words(terms[path])),
+            path=shape.path if path is None else iri(words_of(terms[path])),
             messages=shape.messages,
             details=tuple(self.outcome(each) for each in details),
         )
@@ -182,7 +182,11 @@ class Checks:
         if not values:
             return False
         value = self._one(node, name)
-        if not isinstance(value, Text) or value.datatype != iri(f"{_XSD}boolean") or str(value) not in _BOOLEANS:
+        if (
+            not isinstance(value, Text)
+            or value.datatype != iri(f"{_XSD}boolean")
+            or str(value) not in _BOOLEANS
+        ):
             raise UndecidedError(f"sh:{name} is neither true nor false")
         return str(value) == "true"
 
@@ -399,7 +403,7 @@ def _length(name: str, component: str, breaks: Callable[[int, int], bool]) -> Ma
         yield _each(
             shape,
             component,
-            lambda value: type(terms[value]) is ox.BlankNode or breaks(len(_words(terms[value])), limit),
+            lambda value: type(terms[value]) is ox.BlankNode or breaks(len(words_of(terms[value])), limit),
         )
 
     return make
@@ -423,7 +427,7 @@ def _pattern(checks: Checks, shape: CheckedShape) -> Iterator[Check]:
 
 def _unlike(data: Statements, search: Callable[[str], object]) -> Callable[[int], bool]:
     terms = data.terms
-    return lambda value: type(terms[value]) is ox.BlankNode or not search(_words(terms[value]))
+    return lambda value: type(terms[value]) is ox.BlankNode or not search(words_of(terms[value]))
 
 
 def _language_in(checks: Checks, shape: CheckedShape) -> Iterator[Check]:
@@ -701,99 +705,10 @@ _MAKERS: dict[str, Maker] = {
     "qualifiedValueShape": _qualified,
 }
 
-# Literals -------------------------------------------------------------------------------------------------
-
-_DATE = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
-#: Spellings of which there is no doubt that they are of the datatype; of others pySHACL is asked.
-_SURE = {
-    f"{_XSD}{name}": re.compile(pattern)
-    for name, pattern in {
-        "integer": r"[+-]?[0-9]{1,18}",
-        "nonNegativeInteger": r"[0-9]{1,18}",
-        "positiveInteger": r"[1-9][0-9]{0,17}",
-        "decimal": r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?",
-        "boolean": r"true|false",
-        "date": rf"(?!0000){_DATE}",
-        "dateTime": rf"(?!0000){_DATE}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z?",
-        "gYear": r"(?!0000)[0-9]{4}",
-        "anyURI": r"[\x21-\x7e]+",
-        "string": r"(?s:.*)",
-    }.items()
-}
-_NUMBERS = {f"{_XSD}{name}" for name in ("integer", "nonNegativeInteger", "decimal")}
-_DAY = f"{_XSD}date"
-_DAYS = (_DAY, f"{_XSD}dateTime")
-
-
-def is_of_datatype(term: Term, wanted: str) -> bool:
-    """Whether a term is a literal of a datatype, and written as one."""
-    if not isinstance(term, ox.Literal) or term.datatype.value != wanted:
-        return False
-    if term.language or not wanted.startswith((_XSD, _RDF, _OWL)):
-        return True
-    sure = _SURE.get(wanted)
-    if sure is not None and sure.fullmatch(term.value) and (wanted not in _DAYS or _day(term.value[:10])):
-        return True
-    return shacl_engine.is_of_datatype(term)
-
-
-def compared(term: Term, bound: Term) -> int | None:
-    """How a value stands to a bound: -1, 0 or 1; None when they cannot be compared."""
-    if not isinstance(term, ox.Literal):
-        return None
-    one, other = _comparable(term), _comparable(bound)
-    if one is not None and other is not None and one[0] == other[0]:
-        return _order(one[1], other[1])
-    return shacl_engine.compared(term, bound)
-
-
-def ordered(term: Term, other: Term) -> int | None:
-    """How one value stands to another, as sh:lessThan sees it; texts and IRIs as they are spelt.
-
-    None for what has no order, which the standard makes a result and pySHACL gives up at.
-    """
-    if isinstance(term, ox.BlankNode) or isinstance(other, ox.BlankNode):
-        return None
-    sides = [_comparable(each) or _spelt(each) for each in (term, other)]
-    if sides[0] is not None and sides[1] is not None:
-        return _order(sides[0][1], sides[1][1]) if sides[0][0] == sides[1][0] else None
-    return shacl_engine.ordered(term, other)
-
-
-def _order(one: Any, other: Any) -> int:
-    return (one > other) - (one < other)
-
-
-def _comparable(term: Term) -> tuple[str, Any] | None:
-    """The value of a number or a day of which there is no doubt, and which of the two it is."""
-    if not isinstance(term, ox.Literal):
-        return None
-    datatype, words = term.datatype.value, term.value
-    if datatype in _NUMBERS and _SURE[datatype].fullmatch(words):
-        return "number", Decimal(words)
-    if datatype == _DAY and _SURE[datatype].fullmatch(words) and _day(words):
-        return "day", _day(words)
-    return None
-
-
-def _spelt(term: Term) -> tuple[str, str] | None:
-    if isinstance(term, ox.Literal) and not (term.language or term.datatype.value == f"{_XSD}string"):
-        return None
-    return "text", _words(term)
-
-
-def _day(words: str) -> date | None:
-    try:
-        return date.fromisoformat(words)
-    except ValueError:
-        return None
-
 
 def _is_count(value: Any) -> bool:
-    is_integer = isinstance(value, Text) and str(value.datatype) in (f"{_XSD}integer", f"{_XSD}nonNegativeInteger")
+    is_integer = isinstance(value, Text) and str(value.datatype) in (
+        f"{_XSD}integer",
+        f"{_XSD}nonNegativeInteger",
+    )
     return is_integer and re.fullmatch(r"[0-9]{1,9}", value) is not None
-
-
-def _words(term: Term) -> str:
-    """The text of a term: an IRI, or what was written."""
-    return "" if isinstance(term, ox.Triple) else term.value

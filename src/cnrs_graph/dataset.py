@@ -102,7 +102,9 @@ def merged(*parts: Dataset) -> Dataset:
     for part in parts:
         graphs = part.graphs()
         twice = {ox.NamedNode(name) if name else ox.DefaultGraph() for name in graphs if name in taken}
-        quads.extend(quad for quad in part.quads if quad.graph_name not in twice) if twice else quads.extend(part.quads)
+        quads.extend(quad for quad in part.quads if quad.graph_name not in twice) if twice else quads.extend(
+            part.quads
+        )
         files |= {name: path for name, path in part.files.items() if name not in files}
         taken.update(graphs, part.files)
     return Dataset(parts[0].base if parts else "", tuple(quads), files)

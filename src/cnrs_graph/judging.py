@@ -11,7 +11,8 @@ import pyoxigraph as ox
 from cnrs_graph import shacl_engine
 from cnrs_graph.core_checks import CheckedShape, Checks
 from cnrs_graph.outcomes import Outcome, UndecidedError
-from cnrs_graph.query_checks import Query, answers, queries
+from cnrs_graph.plain_queries import Query, queries
+from cnrs_graph.query_checks import answers
 from cnrs_graph.shape_graph import Node, ShapeGraph
 from cnrs_graph.shapes import is_off, targeted
 from cnrs_graph.statements import Statements
@@ -55,9 +56,10 @@ class Judge:
         self._checks = checks
         for node in targeted(graph):
             made = self._made[node] = _Made(checks.targets(node))
+            if engine != "auto":
+                self._asked[node] = "pySHACL was asked for"
+                continue
             try:
-                if engine != "auto":
-                    raise UndecidedError("--engine pyshacl")
                 made.shape = checks.shape(node)
                 made.queries = queries(checks, made.shape)
             except UndecidedError as reason:

@@ -66,7 +66,8 @@ def plan_text(plan: Plan | None, shapes: Shapes) -> str:
     here = len(plan.here) if plan is not None else 0
     lines = [f"{_counted(here, 'shape')} checked here, {len(asked)} by pySHACL"]
     lines += [
-        f"{rule_of(shapes.graph, node)}  {shown(node)}: {reason}" for node, reason in sorted(asked.items(), key=str)
+        f"{rule_of(shapes.graph, node)}  {shown(node)}: {reason}"
+        for node, reason in sorted(asked.items(), key=str)
     ]
     return "\n".join(lines) + "\n"
 

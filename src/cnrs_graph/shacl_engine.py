@@ -70,19 +70,19 @@ def is_of_datatype(literal: Term) -> bool:
     from pyshacl.constraints.core.value_constraints import DatatypeConstraintComponent
 
     value = _quietly(literal)
-    check: Any = DatatypeConstraintComponent._assert_actual_datatype  # noqa: SLF001 - the very rule to follow
+    check: Any = DatatypeConstraintComponent._assert_actual_datatype
     return value.ill_typed is not True and bool(check(None, value, value.datatype))
 
 
 def compared(term: Term, bound: Term) -> int | None:
     """How pySHACL sees a literal stand to a bound: -1, 0 or 1; None when they cannot be compared."""
-    from pyshacl.rdfutil import compare_literal
+    from pyshacl.rdfutil import compare
 
     one, other = _quietly(term), _quietly(bound)
     if isinstance(one.value, str) != isinstance(other.value, str):
         return None
     try:
-        return int(compare_literal(one, other))
+        return int(cast("Any", compare).compare_literal(one, other))
     except (TypeError, NotImplementedError, ArithmeticError):
         return None
 
@@ -90,10 +90,12 @@ def compared(term: Term, bound: Term) -> int | None:
 def ordered(term: Term, other: Term) -> int | None:
     """How pySHACL sees a value of sh:lessThan stand to another: -1, 0, or None for neither."""
     sides: list[Any] = [_quietly(each) for each in (term, other)]
-    spelt = [str(s) if not hasattr(s, "value") else s.value if isinstance(s.value, str) else None for s in sides]
+    spelt = [
+        str(s) if not hasattr(s, "value") else s.value if isinstance(s.value, str) else None for s in sides
+    ]
     if (spelt[0] is None) != (spelt[1] is None):
         return None
-    one, two = sides if spelt[0] is None else spelt
+    one, two = cast("list[Any]", sides if spelt[0] is None else spelt)
     try:
         return -1 if one < two else 0 if one <= two else None
     except (TypeError, ArithmeticError):
@@ -183,7 +185,7 @@ def data_graph(quads: Iterable[ox.Quad]) -> Any:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """rdflib prints a traceback for each literal that is not of its datatype; here that is a finding."""
+    """Keep rdflib quiet: to it a literal that is not of its datatype is a traceback, here it is a finding."""
     logging.getLogger("rdflib.term").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -289,7 +291,9 @@ def _check_constraints(shape: Any) -> None:
         try:
             re.compile(str(pattern), re.IGNORECASE if "i" in flags else 0)
         except re.error as error:
-            raise ValueError(f"the pattern {shown(node_of(to_oxigraph(pattern)))} is no regular expression: {error}") from error
+            raise ValueError(
+                f"the pattern {shown(node_of(to_oxigraph(pattern)))} is no regular expression: {error}"
+            ) from error
     parameters = {predicate for predicate, _ in shape.sg.predicate_objects(shape.node)}
     for predicate in sorted(parameters & set(CONSTRAINT_PARAMETERS_MAP)):
         CONSTRAINT_PARAMETERS_MAP[predicate](shape)

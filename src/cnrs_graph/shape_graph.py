@@ -144,24 +144,22 @@ class ShapeGraph:
         """The triples that fit a pattern."""
         subject, predicate, value = pattern
         if subject is not None:
-            said = self._by_subject.get(subject, {})
-            for each in (predicate,) if predicate is not None else tuple(said):
-                values = said.get(each, {})
-                for found in (value,) if value is not None else tuple(values):
-                    if found in values:
-                        yield subject, each, found
+            found = self._of_subject(subject, predicate)
         elif predicate is not None:
             users = self._by_predicate.get(predicate, {})
-            for found in (value,) if value is not None else tuple(users):
-                for each in tuple(users.get(found, ())):
-                    yield each, predicate, found
+            named = tuple(users) if value is None else (value,)
+            found = ((each, predicate, other) for other in named for each in tuple(users.get(other, ())))
         elif value is not None:
-            for each, predicates in self._by_object.get(value, {}).items():
-                for found in predicates:
-                    yield each, found, value
+            pointing = self._by_object.get(value, {})
+            found = ((each, name, value) for each, names in pointing.items() for name in names)
         else:
-            for each in self._by_subject:
-                yield from self.triples((each, None, None))
+            found = (triple for each in tuple(self._by_subject) for triple in self._of_subject(each, None))
+        return found if value is None else (triple for triple in found if triple[2] == value)
+
+    def _of_subject(self, subject: Any, predicate: Any) -> Iterator[Triple]:
+        said = self._by_subject.get(subject, {})
+        named = tuple(said) if predicate is None else (predicate,)
+        return ((subject, name, value) for name in named for value in tuple(said.get(name, ())))
 
     def objects(self, subject: Any = None, predicate: Any = None) -> Iterator[Any]:
         """What a subject has under a predicate."""

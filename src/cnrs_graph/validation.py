@@ -16,18 +16,17 @@ import pyoxigraph as ox
 
 from cnrs_graph.dataset import Dataset, graph_name
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError, suggestion
-from cnrs_graph.places import find, index, place_of
 from cnrs_graph.judging import Judge, Plan
 from cnrs_graph.outcomes import Outcome
+from cnrs_graph.places import find, index, place_of
+from cnrs_graph.report_graph import report_graph
 from cnrs_graph.shacl_engine import unusable
 from cnrs_graph.shape_graph import Node, ShapeGraph, node_of, term_of
 from cnrs_graph.shapes import (
-    blank_triples,
     default_messages,
     first_steps,
     first_value,
     iri,
-    is_blank,
     is_iri,
     mistakes,
     path_text,
@@ -50,7 +49,6 @@ from cnrs_graph.terms import (
     expand,
     local_name,
     resource_name,
-    to_rdflib,
 )
 
 _SH, _RDF, _RDFS = PREFIXES["sh"], PREFIXES["rdf"], PREFIXES["rdfs"]
@@ -110,7 +108,8 @@ class Report:
     @cached_property
     def graph(self) -> Any:
         """The report as SHACL defines it, made when it is asked for."""
-        return _report_graph(self.outcomes, self.shapes)
+        shapes = self.shapes.graph if self.shapes is not None else ShapeGraph()
+        return report_graph(self.outcomes, shapes, lambda each: _messages(each, shapes))
 
     @property
     def conforms(self) -> bool:
@@ -352,7 +351,7 @@ def _finding(outcome: Outcome, shapes: Shapes) -> _Finding:
         path="" if path is None else str(path) if is_iri(path) else path_text(graph, path),
         steps=first_steps(graph, path),
         severity=_severity_of(outcome.severity),
-        messages=_messages(outcome, shapes),
+        messages=_messages(outcome, graph),
         value=outcome.value,
         shape=shape_iri(graph, outcome.shape),
         rule=rule_of(graph, outcome.shape),
@@ -389,16 +388,16 @@ def _key(result: Result) -> tuple[Any, ...]:
     )
 
 
-def _messages(outcome: Outcome, shapes: Shapes) -> Mapping[str, str]:
+def _messages(outcome: Outcome, shapes: ShapeGraph) -> Mapping[str, str]:
     """The messages of a result by language: the constraint's, else the shape's, else ours."""
     chosen = outcome.messages.get("constraint") or outcome.messages.get("shape")
     if chosen:
         return {language: " ".join(sorted(texts)) for language, texts in chosen.items()}
     return default_messages(
-        shapes.graph,
+        shapes,
         outcome.shape,
         local_name(outcome.component),
-        "" if outcome.path is None else path_text(shapes.graph, outcome.path),
+        "" if outcome.path is None else path_text(shapes, outcome.path),
         None if outcome.value is None else shown(node_of(outcome.value)),
     )
 
@@ -432,7 +431,7 @@ def _places(said: Dataset, findings: Iterable[_Finding]) -> Callable[[_Finding],
     return place
 
 
-def _files_about(said: Dataset, subjects: set[Term | None]) -> Mapping[str, Path]:
+def _files_about(said: Dataset, subjects: set[Any]) -> Mapping[str, Path]:
     """The files that say something about a subject: the others need not be read for places."""
     graphs = {graph_name(quad) for quad in said.quads if quad.subject in subjects}
     # A file whose statements name other graphs, as TriG does, cannot be told by them.
@@ -477,63 +476,6 @@ def _unnamed(base: str, node: Term) -> str:
     return node.value if isinstance(node, ox.Literal) else str(node)
 
 
-def _report_graph(results: Iterable[tuple[Mapping[str, str], Outcome]], shapes: Shapes | None) -> Any:
-    """The standard report: what SHACL defines and nothing else, its blank nodes named in order."""
-    import rdflib
-
-    graph = rdflib.Graph(bind_namespaces="none")
-    for prefix, namespace in PREFIXES.items():
-        graph.bind(prefix, namespace)
-    root = rdflib.BNode("report")
-    names: dict[Any, Any] = {}
-
-    def fresh(node: Any) -> Any:
-        return names.setdefault(node, rdflib.BNode(f"n{len(names) + 1}"))
-
-    def carried(node: Node) -> Any:
-        return fresh(node) if is_blank(node) else to_rdflib(term_of(node))
-
-    def tell(owner: Any, name: str, messages: Mapping[str, str], outcome: Outcome) -> None:
-        node = fresh(object())
-        graph.add((owner, _sh(name), node))
-        graph.add((node, to_rdflib(_TYPE), _sh("ValidationResult")))
-        for property_, value in _said_of(outcome):
-            graph.add((node, _sh(property_), fresh(value) if is_blank(value) else to_rdflib(term_of(value))))
-        if outcome.path is not None and is_blank(outcome.path) and shapes is not None:
-            for triple in blank_triples(shapes.graph, outcome.path):
-                graph.add(tuple(carried(each) for each in triple))
-        for language, text in messages.items():
-            graph.add((node, _sh("resultMessage"), rdflib.Literal(text, lang=language or None)))
-        for detail in outcome.details:
-            tell(node, "detail", _messages(detail, shapes) if shapes is not None else {}, detail)
-
-    graph.add((root, to_rdflib(_TYPE), _sh("ValidationReport")))
-    conforms = True
-    for messages, outcome in results:
-        conforms = False
-        tell(root, "result", messages, outcome)
-    boolean = to_rdflib(ox.NamedNode(f"{PREFIXES['xsd']}boolean"))
-    graph.add((root, _sh("conforms"), rdflib.Literal(str(conforms).lower(), datatype=boolean)))
-    return graph
-
-
-def _said_of(outcome: Outcome) -> Iterator[tuple[str, Node]]:
-    yield "focusNode", node_of(outcome.focus)
-    yield "resultSeverity", outcome.severity
-    yield "sourceConstraintComponent", iri(outcome.component)
-    yield "sourceShape", outcome.shape
-    if outcome.path is not None:
-        yield "resultPath", outcome.path
-    if outcome.value is not None:
-        yield "value", node_of(outcome.value)
-    if outcome.constraint is not None and is_iri(outcome.constraint):
-        yield "sourceConstraint", outcome.constraint
-
-
-def _sh(name: str) -> Any:
-    return to_rdflib(ox.NamedNode(f"{_SH}{name}"))
-
-
 # What the shapes look at ----------------------------------------------------------------------------------
 
 
@@ -546,12 +488,12 @@ def _beside(said: Dataset, context: Dataset | None) -> Sequence[ox.Quad]:
 
 
 class _Owned:
-    """Which nodes are the dataset's own: those it describes, and those it names that nobody else describes."""
+    """Which nodes are the dataset's own: what it describes, and what it names and nobody else describes."""
 
     def __init__(self, said: Dataset, beside: Sequence[ox.Quad], shapes: Shapes) -> None:
-        self._described = {quad.subject for quad in beside}
-        self._others = self._described | {quad.object for quad in beside}
-        named = {term_of(node) for node in shapes.graph.objects(None, iri(f"{_SH}targetNode"))}
+        self._described: set[Term] = {quad.subject for quad in beside}
+        self._others: set[Term] = self._described | {quad.object for quad in beside}
+        named: set[Term] = {term_of(node) for node in shapes.graph.objects(None, iri(f"{_SH}targetNode"))}
         self._doubtful = self._others | named
         self._subjects: set[Term] = set()
         self._objects: set[Term] = set()
