@@ -133,7 +133,7 @@ def _uses(graph: ShapeGraph, node: Node) -> _Uses:
     checks = Checks(graph, uses)
     checks.targets(node)
     try:
-        asked = queries(checks, checks.shape(node))
+        asked = queries(graph, checks.shape(node))
     except UndecidedError:
         uses.everything = uses.by_class = True
         return uses

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pyoxigraph as ox
 
 from cnrs_graph.literal_values import compared, is_of_datatype, ordered, words_of
-from cnrs_graph.outcomes import Messages, Outcome, UndecidedError
+from cnrs_graph.outcomes import Messages, Outcome, UndecidedError, messages_of
 from cnrs_graph.shape_graph import Blank, Iri, Node, ShapeGraph, Text, iri, term_of
 from cnrs_graph.shapes import is_class, items_of
 from cnrs_graph.statements import Statements, Steps
@@ -133,7 +133,7 @@ class Checks:
             node=node,
             is_property=bool(paths),
             severity=severities[0] if severities else iri(f"{_SH}Violation"),
-            messages=self.messages(node, "shape"),
+            messages=messages_of(self.graph, node, "shape"),
             path=paths[0] if paths else None,
             walk=self._walk(paths[0]) if paths else None,
         )
@@ -150,15 +150,6 @@ class Checks:
             shape.checks += _MAKERS[name](self, shape)
         shape.queries = tuple(self._all(node, "sparql"))
         return shape
-
-    def messages(self, node: Node, owner: str) -> Messages:
-        """What a node has to say, by language."""
-        texts: dict[str, set[str]] = {}
-        for message in self._all(node, "message"):
-            if not isinstance(message, Text) or message.datatype:
-                raise UndecidedError("its message is no plain text")
-            texts.setdefault(message.language or "", set()).add(str(message))
-        return {owner: {language: frozenset(said) for language, said in texts.items()}} if texts else {}
 
     # What a shape says of itself
 

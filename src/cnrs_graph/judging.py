@@ -61,7 +61,7 @@ class Judge:
                 continue
             try:
                 made.shape = checks.shape(node)
-                made.queries = queries(checks, made.shape)
+                made.queries = queries(graph, made.shape)
             except UndecidedError as reason:
                 self._asked[node] = str(reason)
 

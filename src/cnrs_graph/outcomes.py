@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cnrs_graph.shape_graph import Node
-from cnrs_graph.terms import Term
+from cnrs_graph.shape_graph import Node, ShapeGraph, Text, iri
+from cnrs_graph.terms import PREFIXES, Term
 
 #: Texts by who says them ("constraint" or "shape") and by language, "" for none.
 Messages = Mapping[str, Mapping[str, frozenset[str]]]
@@ -32,3 +32,16 @@ class Outcome:
     messages: Messages = field(default_factory=dict)
     constraint: Node | None = None
     details: tuple[Outcome, ...] = ()
+
+
+def messages_of(graph: ShapeGraph, node: Node, owner: str) -> Messages:
+    """What a shape, or a constraint, has to say by language.
+
+    Raises: UndecidedError if a message is no plain text.
+    """
+    texts: dict[str, set[str]] = {}
+    for message in graph.objects(node, iri(f"{PREFIXES['sh']}message")):
+        if not isinstance(message, Text) or message.datatype:
+            raise UndecidedError("its message is no plain text")
+        texts.setdefault(message.language or "", set()).add(str(message))
+    return {owner: {language: frozenset(said) for language, said in texts.items()}} if texts else {}

@@ -10,11 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pyoxigraph as ox
 
-from cnrs_graph.core_checks import CheckedShape, Checks
-from cnrs_graph.outcomes import Messages, UndecidedError
+from cnrs_graph.outcomes import Messages, UndecidedError, messages_of
 from cnrs_graph.shape_graph import Node, ShapeGraph, Text, iri
 from cnrs_graph.terms import PREFIXES
 
@@ -75,6 +75,17 @@ _PLAIN = re.compile(r"(?:[^\\]|\\\\[.^$|()\[\]{}*+?/sd-])*")
 _OUTSIDE_WORDS = _GROUPS | _ENDS | {"A", "TRUE", "FALSE"}
 
 
+class Owner(Protocol):
+    """What a query has to know of the shape that it belongs to."""
+
+    node: Node
+    is_property: bool
+    severity: Node
+    messages: Messages
+    path: Node | None
+    queries: tuple[Node, ...]
+
+
 @dataclass
 class Query:
     """A constraint's query, taken apart as far as is needed to answer it for all nodes at once.
@@ -84,7 +95,7 @@ class Query:
     and `constants` the kinds of values they are compared with.
     """
 
-    shape: CheckedShape
+    shape: Owner
     constraint: Node
     text: str
     messages: Messages
@@ -96,16 +107,15 @@ class Query:
     uses: Counter[str] = field(default_factory=Counter)
 
 
-def queries(checks: Checks, shape: CheckedShape) -> list[Query]:
+def queries(graph: ShapeGraph, shape: Owner) -> list[Query]:
     """The SPARQL constraints of a shape.
 
     Raises: UndecidedError with the reason, when pySHACL must be asked.
     """
-    return [each for node in shape.queries if (each := _query(checks, shape, node)) is not None]
+    return [each for node in shape.queries if (each := _query(graph, shape, node)) is not None]
 
 
-def _query(checks: Checks, shape: CheckedShape, node: Node) -> Query | None:
-    graph = checks.graph
+def _query(graph: ShapeGraph, shape: Owner, node: Node) -> Query | None:
     selects = list(graph.objects(node, iri(f"{_SH}select")))
     if len(selects) != 1 or not isinstance(selects[0], Text) or selects[0].datatype:
         raise UndecidedError("sh:select is not one text")
@@ -116,7 +126,7 @@ def _query(checks: Checks, shape: CheckedShape, node: Node) -> Query | None:
     text = str(selects[0])
     prologue = "".join(f"PREFIX {name}: <{namespace}>\n" for name, namespace in prefixes.items())
     query = Query(
-        shape, node, f"{prologue}\n{text}", {**shape.messages, **checks.messages(node, "constraint")}
+        shape, node, f"{prologue}\n{text}", {**shape.messages, **messages_of(graph, node, "constraint")}
     )
     _Reader(query, prefixes).read(text)
     try:
