@@ -231,7 +231,7 @@ def table(runs: list[Run], at_start: dict[str, float]) -> str:
     reference = [run for run in runs if run.validator == "pyshacl" and not run.reason]
     ours, theirs = at_start["validate"], at_start["import"]
     lines = [
-        f"the shipped data: {ours:.2f} s, {ours / theirs:.2f} x importing rdflib and pySHACL ({theirs:.2f} s)",
+        f"shipped data: {ours:.2f} s, {ours / theirs:.2f} x importing rdflib and pySHACL ({theirs:.2f} s)",
         "",
         f"{'validator':20} {'triples':>9} {'CPU s':>8} {'x faster':>9} {'MB':>6} {'results':>8} {'same':>6}",
     ]
