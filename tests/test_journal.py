@@ -41,7 +41,7 @@ def passed(app, *headers, path="/x?secret=1", method="GET"):
         "raw_path": path.encode(),
         "headers": [*headers],
     }
-    journal = Journal(app, [entries.append])
+    journal = Journal(app, [entries.extend])
     with contextlib.suppress(QueryTimeoutError, ZeroDivisionError):
         asyncio.run(journal(scope, receive, send))
     return entries, sent
@@ -206,7 +206,7 @@ def test_metrics_are_counted_in_the_text_format_of_prometheus(client):
 def test_each_server_counts_for_itself():
     one, other = (Metrics(Pool(), statements=7) for _ in range(2))
     entry = Entry("BREW", "/doc/x", None)
-    one.record(entry)
+    one.record([entry])
     assert b'method="other",route="doc"' in one.page()
     assert b"route=" not in other.page()
 

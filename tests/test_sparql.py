@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cnrs_graph import sparql
 from cnrs_graph.errors import QueryError, RefusedQueryError
+from cnrs_graph.likeness import blotted
 from cnrs_graph.sparql import DEEPEST, inspect, refuse_reaching_out, with_total_order
 
 ROOT = Path(__file__).parent.parent
@@ -544,7 +545,7 @@ ORDERED = [
     "SELECT * { ?s ?p ?o } order by ¦desc(?s) ¦Asc ( ?p ) ¦(?o) VALUES ?s { 1 }",
     "SELECT * { ?s ?p ?o }\r\nORDER\tBY # all\n ¦DESC # down\n((?s + # one\n 1)) # end\n",
     "SELECT * { ?s ?p ?o } ORDER BY ¦LCASE(?o) ¦IF(?o = 1, ?s, ?p) ¦<http://www.w3.org/2001/XMLSchema#double>(?o)",
-    "SELECT ?s (COUNT(*) AS ?n) { ?s ?p ?o } GROUP BY ?s HAVING (COUNT(*) > 0) ORDER BY ¦?n ¦SUM(?o) ¦?s",
+    "SELECT ?s (COUNT(*) AS ?n) { ?s ?p ?o } GROUP BY ?s HAVING (COUNT(*) > 0) ORDER BY ?n ¦SUM(?o) ¦?s",
     "SELECT (MAX(?o) AS ?m) { ?s ?p ?o } ORDER BY ¦MIN(DISTINCT ?o) ¦DESC(SUM(?o) / COUNT(?o))",
     "SELECT DISTINCT ?s { ?s ?p ?o { SELECT ?p { ?s ?p 1 }"
     " ORDER BY ¦?p LIMIT 9 } } ORDER BY ¦UCASE(?s) (STR(?p))",
@@ -791,6 +792,15 @@ ALIKE = [
     ('SELECT ?s { ?s ?p "<http://e.org/a>" }', 'SELECT ?s { ?s ?p "<http://e.org/b>" }'),
     ("ASK { ?s ?p ?o } # <http://e.org/a>", "ASK { ?s ?p ?o } # <http://e.org/b>"),
     ("ASK { ?s ?p <http://e.org/a> ", "ASK { ?s ?p <http://e.org/b> "),
+    ('ASK { ?s ?p "a" } # "', 'ASK { ?s ?p "b" } # "'),
+    ('ASK { ?s ?p \'a"b\', "c" }', 'ASK { ?s ?p \'a"b\', "d" }'),
+    ("ASK { ?s ?p \"a'b\", 'c' }", "ASK { ?s ?p \"a'b' , 'c' }"),
+    ('ASK { ?s ?p """a"b" """ }', 'ASK { ?s ?p """a"c" """ }'),
+    ('ASK { ?s ?p "" "a" }', 'ASK { ?s ?p "" "b" }'),
+    ('ASK { ?s ?p "a\\"b" }', 'ASK { ?s ?p "a\\" b }'),
+    ("ASK { ?s ?p ?o FILTER(?o <'a' && 'b'> ?s) }", "ASK { ?s ?p ?o FILTER(?o <'a' && 'c'> ?s) }"),
+    ("ASK FROM <http://e.org/'a'> { ?s ?p 'b' }", "ASK FROM <http://e.org/'c'> { ?s ?p 'b' }"),
+    ('SELECT * { ?s ?p ?o } ORDER BY (?o = "RAND")', 'SELECT * { ?s ?p ?o } ORDER BY (?o = "LAND")'),
 ]
 
 
@@ -811,3 +821,85 @@ def test_queries_that_differ_in_the_letters_of_their_iris_are_read_once():
     for number in range(100, 150):
         inspect(f"SELECT ?s {{ ?s ?p <http://e.org/{number}> }} ORDER BY ?s")
     assert sparql._remembered.cache_info().misses == 1
+
+
+def test_queries_that_differ_in_plain_texts_are_read_once():
+    sparql._remembered.cache_clear()
+    for word in ("water", "woods", "glass", "étang"):
+        inspect(f"SELECT ?s {{ ?s ?p \"{word}\" ; ?q '{word}'@fr }} ORDER BY ?s")
+    assert sparql._remembered.cache_info().misses == 1
+
+
+PIECES = [
+    *(
+        "'",
+        '"',
+        '"""',
+        "'a'",
+        '"b"',
+        '"é 1"',
+        "#",
+        "\n",
+        " ",
+        "\\",
+        "<",
+        ">",
+        "<http://e.org/",
+        "a>",
+        "?x",
+        "ASK {",
+    ),
+    *(
+        "}",
+        "<http://e.org/c>",
+        "FROM ",
+        "SERVICE ",
+        "ORDER BY ?x",
+        "@en",
+        "^^",
+        "e:a",
+        ".",
+        ";",
+        "FILTER(",
+        ")",
+        "?x <",
+    ),
+    *("SELECT * {", "?s ?p ", '""', "''", "\\u0022"),
+]
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=14), st.lists(st.sampled_from(PIECES), max_size=5))
+def test_texts_that_are_blotted_alike_are_read_alike(start, rest):
+    def outcome(text):
+        try:
+            read = sparql._read(text)
+        except QueryError:
+            return None
+        return read.facts.form, read.facts.variables, read.facts.depth, read.order
+
+    text = " ".join(["SELECT * { ?s ?p ", *start, *rest])
+    twin = blotted(text)
+    assert len(twin) == len(text)
+    read = outcome(twin)
+    if read is not None and not sparql._read(twin).facts.reaches:
+        assert outcome(text) == read
+
+
+UNIFORM = {
+    "SELECT ?a (COUNT(?x) AS ?n) { ?a ?p ?x } GROUP BY ?a ORDER BY DESC(?n)": 0,
+    'SELECT ?x { ?s ?p ?x FILTER(LANG(?x) = "en") } ORDER BY ?x': 0,
+    'SELECT ?x { ?s ?p ?x FILTER(lang(?x) = "en" && ?s != ?x) } ORDER BY DESC($x)': 0,
+    'SELECT ?x { ?s ?p ?x FILTER(LANG(?x) = "en") } ORDER BY ?p ?x': 1,
+    'SELECT ?x { ?s ?p ?x FILTER(LANG(?x) = "") } ORDER BY ?x': 1,
+    'SELECT ?x { ?s ?p ?x FILTER(LANG(?x) = "en" || ?s = ?x) } ORDER BY ?x': 1,
+    'SELECT ?x { ?s ?p ?x FILTER(!(LANG(?x) = "en")) } ORDER BY ?x': 1,
+    'SELECT ?x { ?s ?p ?y OPTIONAL { ?s ?q ?x FILTER(LANG(?x) = "en") } } ORDER BY ?x': 1,
+    "SELECT ?a (SUM(?x) AS ?n) { ?a ?p ?x } GROUP BY ?a ORDER BY ?n": 1,
+    "SELECT ?n { { SELECT (COUNT(*) AS ?n) { ?s ?p ?o } ORDER BY ?o } } ORDER BY ?n": 2,
+}
+
+
+@pytest.mark.parametrize("text", UNIFORM)
+def test_what_can_only_be_of_one_class_is_sorted_without_keys(text):
+    assert len(sparql.order_of(text)) == UNIFORM[text]

@@ -157,9 +157,10 @@ def serve(options: argparse.Namespace) -> int:
     import uvicorn
 
     from cnrs_graph.config import changed
+    from cnrs_graph.hall import serve_with
     from cnrs_graph.journal import start_logging
     from cnrs_graph.publication import build
-    from cnrs_graph.web import create_app
+    from cnrs_graph.web import create_app, desks_of, pool_of
 
     config = changed(
         _config(options),
@@ -183,8 +184,12 @@ def serve(options: argparse.Namespace) -> int:
     # The server raises the signal again when it has stopped as it should: then we leave without complaint.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _allow_connections()
+    desks = None
+    if pool is None:
+        desks = desks_of(config)
+        pool = pool_of(config, desks)
     settings = uvicorn.Config(
-        create_app(published, config, pool),
+        create_app(published, config, pool, desks),
         host=options.host,
         port=options.port,
         log_config=None,
@@ -195,7 +200,7 @@ def serve(options: argparse.Namespace) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(settings).run(sockets=[listener])
+    serve_with(settings, listener, pool, desks)
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cnrs_graph import errors
+from cnrs_graph.likeness import query_hash
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -42,7 +42,6 @@ ANSWERED = "answered"
 _KEY = "cnrs_graph.entry"
 _REQUESTS = "cnrs_graph.requests"
 _TOKEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_HASH_DIGITS = 12
 _LONGEST_PATH = 300
 _LINES_KEPT = 10_000
 _WRITE_EVERY_SECONDS = 0.1
@@ -56,6 +55,7 @@ class Entry:
         "caller_id",
         "form",
         "lane",
+        "lesson",
         "method",
         "outcome",
         "path",
@@ -65,8 +65,8 @@ class Entry:
         "status",
     )
 
-    def __init__(self, method: str, path: str, caller_id: str | None) -> None:
-        self.request_id = secrets.token_hex(8)
+    def __init__(self, method: str, path: str, caller_id: str | None, request_id: str | None = None) -> None:
+        self.request_id = request_id or secrets.token_hex(8)
         self.caller_id = caller_id
         self.method = method
         self.path = path
@@ -77,10 +77,30 @@ class Entry:
         self.form: str | None = None
         self.lane: Callable[[], str] | None = None
         self.outcome: str | None = None
+        #: What can be learnt from it (`desks`).
+        self.lesson: object = None
+
+    @classmethod
+    def of_query(
+        cls,
+        request_id: str,
+        caller_id: str | None,
+        method: str,
+        status: int,
+        size: int,
+        seconds: float,
+        query: str,
+        form: str,
+    ) -> Entry:
+        """The entry of a query that a desk has answered."""
+        entry = cls(method, "/sparql", caller_id, request_id)
+        entry.status, entry.bytes, entry.seconds = status, size, seconds
+        entry.query, entry.form, entry.lane, entry.outcome = query, form, _at_desk, ANSWERED
+        return entry
 
     def asks(self, query: str) -> None:
         """Note which query is asked, by its hash: its text may be private."""
-        self.query = hashlib.sha256(query.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
+        self.query = query_hash(query)
 
     def ends(self, error: BaseException | None = None) -> None:
         """Note how it ended."""
@@ -119,6 +139,10 @@ def entry_of(scope: Mapping[str, Any]) -> Entry:
     return found if isinstance(found, Entry) else Entry(scope["method"], "", None)
 
 
+def _at_desk() -> str:
+    return "desk"
+
+
 class Journal:
     """Give each request a number, and hand its entry to the recorders when it is over.
 
@@ -126,7 +150,7 @@ class Journal:
     and never sent back.
     """
 
-    def __init__(self, app: _App, recorders: Iterable[Callable[[Entry], object]]) -> None:
+    def __init__(self, app: _App, recorders: Iterable[Callable[[Iterable[Entry]], object]]) -> None:
         self._app = app
         self._recorders = tuple(recorders)
 
@@ -157,13 +181,13 @@ class Journal:
         finally:
             entry.seconds = time.perf_counter() - started
             for record in self._recorders:
-                record(entry)
+                record((entry,))
 
 
-def write_down(entry: Entry) -> None:
-    """Put an entry into the log."""
+def write_down(entries: Iterable[Entry]) -> None:
+    """Put entries into the log."""
     logger = logging.getLogger(_REQUESTS)
-    if logger.isEnabledFor(logging.INFO):
+    for entry in entries if logger.isEnabledFor(logging.INFO) else ():
         logger.info("%s %s", entry.method, entry.path, extra={"facts": entry.facts()})
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -19,6 +21,7 @@ _ROUTES = frozenset(
 ) | frozenset(
     ("dataset", "static", "dump", "search", "health", "ready", "metrics", "openapi.json", "robots.txt")
 )
+_MOST_LABELS = 256
 _METHODS = frozenset(["GET", "HEAD", "POST", "OPTIONS"])
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -28,10 +31,24 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
+class Front(Protocol):
+    """What counts the desks (`desks`)."""
+
+    @property
+    def working(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def taken(self) -> int:
+        """How many were ended because a query took long."""
+        ...
+
+
 class Metrics:
     """The numbers of one server."""
 
-    def __init__(self, pool: Pool, *, statements: int) -> None:
+    def __init__(self, pool: Pool, desks: Front | None = None, *, statements: int) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "cnrs_graph_requests",
@@ -46,15 +63,19 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._registry.register(_PoolNumbers(pool, statements))
+        # Finding the number behind its labels costs more than counting.
+        self._counter = lru_cache(maxsize=_MOST_LABELS)(self._requests.labels)
+        self._clock = lru_cache(maxsize=_MOST_LABELS)(self._queries.labels)
+        self._registry.register(_PoolNumbers(pool, desks, statements))
 
-    def record(self, entry: Entry) -> None:
-        """Count a request that is over."""
-        method = entry.method if entry.method in _METHODS else "other"
-        self._requests.labels(route_of(entry.path), method, entry.status).inc()
-        if entry.query is not None and entry.outcome is not None:
-            lane = entry.lane() if entry.lane is not None else "none"
-            self._queries.labels(lane, entry.outcome).observe(entry.seconds)
+    def record(self, entries: Iterable[Entry]) -> None:
+        """Count requests that are over."""
+        for entry in entries:
+            method = entry.method if entry.method in _METHODS else "other"
+            self._counter(route_of(entry.path), method, entry.status).inc()
+            if entry.query is not None and entry.outcome is not None:
+                lane = entry.lane() if entry.lane is not None else "none"
+                self._clock(lane, entry.outcome).observe(entry.seconds)
 
     def page(self) -> bytes:
         """All numbers as text."""
@@ -64,8 +85,9 @@ class Metrics:
 class _PoolNumbers(Collector):
     """What the pool says when it is asked."""
 
-    def __init__(self, pool: Pool, statements: int) -> None:
+    def __init__(self, pool: Pool, desks: Front | None, statements: int) -> None:
         self._pool = pool
+        self._desks = desks
         self._statements = statements
 
     def collect(self) -> Iterator[Metric]:
@@ -76,6 +98,13 @@ class _PoolNumbers(Collector):
         for lane in Lane:
             workers.add_metric((lane.value,), pool.running(lane))
         yield workers
+        if self._desks is not None:
+            yield GaugeMetricFamily(
+                "cnrs_graph_desks", "Processes that answer at once.", value=self._desks.working
+            )
+            yield CounterMetricFamily(
+                "cnrs_graph_desks_ended", "Desks ended because a query took long.", value=self._desks.taken
+            )
         yield GaugeMetricFamily("cnrs_graph_queries_waiting", "Queries that wait.", value=pool.waiting)
         yield CounterMetricFamily(
             "cnrs_graph_workers_killed", "Workers killed before their answer was whole.", value=pool.killed
@@ -85,6 +114,7 @@ class _PoolNumbers(Collector):
         )
 
 
+@lru_cache(maxsize=1024)
 def route_of(path: str) -> str:
     """The first part of a path, if it is one of ours.
 

@@ -13,7 +13,7 @@ from typing import Generic, Self, TypeVar
 
 import pyoxigraph as ox
 
-from cnrs_graph import census, zygote
+from cnrs_graph import answering, census
 from cnrs_graph.answers import answer_bytes
 from cnrs_graph.descriptions import node_key
 from cnrs_graph.errors import (
@@ -255,11 +255,11 @@ def _written(answer: Answer, fmt: Format) -> bytes:
     """
     try:
         if fmt is RDFXML:
-            for _ in zygote.with_xml_names(_triples(answer)):
+            for _ in answering.with_xml_names(_triples(answer)):
                 pass
         body = answer_bytes(answer, fmt)
-        return zygote.fit_for_xml(body) if fmt in (RDFXML, XML_RESULTS) else body
-    except zygote.UnfitError as error:
+        return answering.fit_for_xml(body) if fmt in (RDFXML, XML_RESULTS) else body
+    except answering.UnfitError as error:
         raise QueryError(str(error)) from error
 
 

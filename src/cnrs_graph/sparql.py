@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import urljoin
 
 from cnrs_graph.errors import QueryError, RefusedQueryError
+from cnrs_graph.likeness import OrderCondition, blotted, with_keys
 from cnrs_graph.sparql_words import BRACKETS, Opening, Stop, reason_and_hint
 from cnrs_graph.terms import PREFIXES
 
@@ -96,30 +97,21 @@ def refuse_reaching_out(facts: QueryFacts, known_graphs: Collection[str]) -> Non
 
 class _Reading(NamedTuple):
     facts: QueryFacts
-    order: tuple[_OrderCondition, ...]
-
-
-#: An IRI in full: read as one wherever `<` may begin one, and elsewhere an error at the `//` in any case.
-_WHOLE_IRI = re.compile(r"<(https?://)([A-Za-z0-9._~%/#:?=&+\-]*)>")
+    order: tuple[OrderCondition, ...]
 
 
 def _reading(text: str) -> _Reading:
-    """What a query says, by memory if one was read that differs in the letters of its IRIs only.
+    """What a query says, by memory if one was read that is alike (`likeness`).
 
-    Those letters decide nothing but where a query reaches, and what an error shows: then it is read as it is.
+    Where a query reaches, and what an error shows, is its own: then it is read as it is.
     """
     if len(text) > REMEMBERED_CHARACTERS:
         return _read(text)
     try:
-        alike = _remembered(_WHOLE_IRI.sub(_blotted, text))
+        alike = _remembered(blotted(text))
     except QueryError:
         return _read(text)
     return _remembered(text) if alike.facts.reaches else alike
-
-
-def _blotted(iri: re.Match[str]) -> str:
-    """The IRI with its letters blotted out, of the same length, so that places stay."""
-    return f"<{iri[1]}{'x' * len(iri[2])}>"
 
 
 @lru_cache(maxsize=1024)
@@ -515,6 +507,10 @@ def _part(node: Any, data: str) -> Any:
     return next(child for child in node.children if _is(child, data))
 
 
+def _parts(node: Any, data: str) -> list[Any]:
+    return [child for child in node.children if _is(child, data)]
+
+
 def _subtrees(tree: Tree[Token], names: Collection[str]) -> Iterator[Tree[Token]]:
     """Walk the tree in order of the text, without recursion."""
     waiting: list[Any] = [tree]
@@ -539,15 +535,6 @@ def _tokens(node: Any) -> Iterator[Token]:
 # --------------------------------------------------------------------------------------- a total order
 
 
-class _OrderCondition(NamedTuple):
-    """A condition of ORDER BY in the text as it was sent: where it starts, its expression starts, it ends."""
-
-    start: int
-    expression: int
-    end: int
-    direction: str
-
-
 def with_total_order(text: str) -> str:
     """Sort by keys before each condition of ORDER BY, so that the engine never compares what it cannot order.
 
@@ -563,24 +550,26 @@ def with_total_order(text: str) -> str:
 
     Raises: QueryError as `inspect` does.
     """
-    pieces: list[str] = []
-    done = 0
-    for condition in _reading(text).order:
-        expression = text[condition.expression : condition.end]
-        keys = " ".join(f"{condition.direction}({key.format(e=expression)})" for key in _KEYS)
-        pieces += text[done : condition.start], f" {keys} "
-        done = condition.start
-    return "".join([*pieces, text[done:]]) if pieces else text
+    return with_keys(text, order_of(text))
 
 
-def _order_conditions(tree: Tree[Token], source: _Source) -> Iterator[_OrderCondition]:
-    for node in _subtrees(tree, {"order_condition"}):
-        if _needs_no_keys(node):
-            continue
+def order_of(text: str) -> tuple[OrderCondition, ...]:
+    """The conditions of ORDER BY that want keys. Raises: QueryError as `inspect` does."""
+    return _reading(text).order
+
+
+def _order_conditions(tree: Tree[Token], source: _Source) -> Iterator[OrderCondition]:
+    found = []
+    for query in _subtrees(tree, _QUERIES):
+        uniform = set(_uniform_columns(query)) | set(_uniform_by_filter(query))
+        for clause in _parts(_part(query, "solution_modifier"), "order_clause"):
+            conditions = _parts(clause, "order_condition")
+            found += [part for part in conditions if not _needs_no_keys(part, uniform)]
+    for node in sorted(found, key=lambda node: node.meta.start_pos):
         first: Any = node.children[0]
         directed = getattr(first, "type", None) in ("ASC", "DESC")
         start, end = node.meta.start_pos, node.meta.end_pos
-        yield _OrderCondition(
+        yield OrderCondition(
             source.position_sent(start),
             source.position_sent(first.end_pos if directed else start),
             source.position_sent(end),
@@ -588,13 +577,47 @@ def _order_conditions(tree: Tree[Token], source: _Source) -> Iterator[_OrderCond
         )
 
 
-def _needs_no_keys(condition: Any) -> bool:
-    words = [token.upper() for token in _tokens(condition.children[-1])]
-    return not _NOT_AGAIN.isdisjoint(words) or (
-        _is(condition.children[-1], "built_in_call") and words[0] in _OF_ONE_CLASS
+def _needs_no_keys(condition: Any, uniform: Collection[str]) -> bool:
+    by = condition.children[-1]
+    words = [token.upper() for token in _tokens(by)]
+    return (
+        not _NOT_AGAIN.isdisjoint(words)
+        or (_is(by, "built_in_call") and words[0] in _OF_ONE_CLASS)
+        or (_is(by, "var") and _last_variable(condition) in uniform)
     )
 
 
+def _uniform_columns(query: Any) -> Iterator[str]:
+    """The columns computed by a function whose values are of one class, as COUNT."""
+    for clause in _parts(query, "select_clause"):
+        for column in _parts(clause, "projection"):
+            computed = column.children[0]
+            if _is(computed, "built_in_call") and next(_tokens(computed)).upper() in _OF_ONE_CLASS:
+                yield _last_variable(column)
+
+
+def _uniform_by_filter(query: Any) -> Iterator[str]:
+    """The variables that a FILTER of the whole pattern leaves with texts of one language."""
+    for clause in _parts(query, "where_clause"):
+        for group in _parts(clause.children[-1], "group_graph_pattern_sub"):
+            for part in _parts(group, "filter"):
+                condition = part.children[-1]
+                is_both = _is(condition, "conditional_and_expression")
+                yield from filter(None, map(_of_one_language, condition.children if is_both else [condition]))
+
+
+def _of_one_language(condition: Any) -> str | None:
+    """The variable of LANG(?x) = "en"."""
+    words = [str(token) for token in _tokens(condition)]
+    if not _is(condition, "relational_expression") or len(words) != len(["LANG", "?x", "=", "en"]):
+        return None
+    name, variable, sign, language = words
+    is_so = name.upper() == "LANG" and sign == "=" and _LANGUAGE.fullmatch(language)
+    return variable[1:] if is_so else None
+
+
+_QUERIES = ("select_query", "subselect", "construct_query", "describe_query", "ask_query")
+_LANGUAGE = re.compile(r"([\"'])[A-Za-z-]+\1")
 _WORD = re.compile(r"\w+")
 _NOT_AGAIN = frozenset(["RAND", "UUID", "STRUUID", "BNODE", "EXISTS"])
 #: Functions whose values the engine can order, whatever they are called with.
@@ -604,20 +627,4 @@ _OF_ONE_CLASS = frozenset(
     COUNT STRLEN YEAR MONTH DAY HOURS MINUTES SECONDS
     BOUND LANGMATCHES CONTAINS STRSTARTS STRENDS REGEX SAMETERM ISIRI ISURI ISBLANK ISLITERAL ISNUMERIC
     """)
-)
-_XSD = PREFIXES["xsd"]
-#: What parts the durations: those below zero without months, those of months only and zero, those above zero
-#: without months; of the others those with the same months, for P1M30D may be more or less than P2M.
-_DURATIONS = (
-    f'IF(REGEX(STR(<{_XSD}duration>({{e}})), "^(-?P([0-9]+Y)?([0-9]+M)?|PT0S)$"), "M", '
-    'STRBEFORE(CONCAT(REPLACE(STR({e}), "[0-9.]+D|T", "|"), "|"), "|"))'
-)
-#: The keys, in order: the class of a term, and of a text its characters; a number as a double, then exactly.
-#: IRIs, blank nodes and unbound variables have none, so they come first, as they should.
-_KEYS = (
-    'IF(isNumeric({e}) && {e} = {e}, "0", '
-    f'IF(DATATYPE({{e}}) = <{_XSD}string> || LANG({{e}}) != "", CONCAT("1", STR({{e}})), '
-    f'CONCAT(STR(DATATYPE({{e}})), COALESCE(IF(TZ({{e}}) = "", "0", "1"), {_DURATIONS}, ""))))',
-    f"<{_XSD}double>({{e}})",
-    f"<{_XSD}decimal>({{e}})",
 )

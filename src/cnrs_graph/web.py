@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cnrs_graph import __version__, graph_store
 from cnrs_graph.addresses import folded
 from cnrs_graph.config import Config
+from cnrs_graph.desk import tag_of
+from cnrs_graph.desks import Desks, are_possible
 from cnrs_graph.errors import (
     CallerLeftError,
     CnrsGraphError,
@@ -39,7 +42,8 @@ from cnrs_graph.formats import (
     Format,
     negotiate,
 )
-from cnrs_graph.journal import Journal, entry_of, write_down
+from cnrs_graph.journal import Entry, Journal, entry_of, write_down
+from cnrs_graph.likeness import is_repeatable
 from cnrs_graph.metrics import CONTENT_TYPE, Metrics
 from cnrs_graph.protocol import QueryRequest, read_get, read_post
 from cnrs_graph.publication import Publication
@@ -59,8 +63,8 @@ from cnrs_graph.site import (
     service_description,
     site_of,
 )
-from cnrs_graph.sparql import QueryFacts, refuse_reaching_out
-from cnrs_graph.streaming import HEAD, AnswerResponse, disconnected
+from cnrs_graph.sparql import QueryFacts, order_of, refuse_reaching_out
+from cnrs_graph.streaming import HEAD, AnswerResponse, Lesson, disconnected
 from cnrs_graph.workers import Pool, RunningAnswer
 
 _T = TypeVar("_T")
@@ -96,23 +100,22 @@ class Door:
     pool: Pool
     metrics: Metrics
     reader: Reader
+    #: What entity tags of answers are made with.
+    key: bytes
+    desks: Desks | None
 
 
-def create_app(publication: Publication, config: Config, pool: Pool | None = None) -> ASGIApp:
-    """Put a publication on the web; queries go to *pool*, else to processes of our own.
+def create_app(
+    publication: Publication, config: Config, pool: Pool | None = None, desks: Desks | None = None
+) -> ASGIApp:
+    """Put a publication on the web; queries go to *pool*, else to processes of our own; *desks* learn.
 
     Source: docs/reference/http.md for addresses and statuses; SPARQL 1.1 Protocol for /sparql.
     """
-    pool = pool or Pool(
-        size=config.workers,
-        timeout_seconds=config.query_seconds,
-        memory_bytes=config.query_memory_bytes,
-        queue_length=config.queue,
-        slow_after_seconds=config.slow_after_seconds,
-        slow_workers=config.slow_workers,
-    )
-    metrics = Metrics(pool, statements=publication.size())
-    door = Door(publication, config, pool, metrics, Reader())
+    pool = pool or pool_of(config)
+    metrics = Metrics(pool, desks, statements=publication.size())
+    key = desks.key if desks is not None else secrets.token_bytes(16)
+    door = Door(publication, config, pool, metrics, Reader(), key, desks)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -138,8 +141,42 @@ def create_app(publication: Publication, config: Config, pool: Pool | None = Non
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
-    watched = Journal(HeadAsGet(app), (write_down, metrics.record))
-    return WithoutPrefix(watched, urlsplit(publication.public_url).path)
+    recorders: tuple[Callable[[Iterable[Entry]], object], ...] = (write_down, metrics.record)
+    if desks is not None:
+        desks.recorders = recorders
+        recorders = (*recorders, desks.learn)
+    return WithoutPrefix(Journal(HeadAsGet(app), recorders), prefix_of(publication.public_url))
+
+
+def pool_of(config: Config, desks: Desks | None = None) -> Pool:
+    """The processes that answer queries, as the settings want them; desks are forked beside them."""
+    return Pool(
+        size=config.workers,
+        timeout_seconds=config.query_seconds,
+        memory_bytes=config.query_memory_bytes,
+        queue_length=config.queue,
+        slow_after_seconds=config.slow_after_seconds,
+        slow_workers=config.slow_workers,
+        desk_settings=desks.settings if desks is not None else None,
+    )
+
+
+def desks_of(config: Config) -> Desks | None:
+    """Desks, as the settings want them, where the system has what they need."""
+    if not are_possible():
+        return None
+    return Desks(
+        size=config.workers,
+        prefix=prefix_of(config.public_url),
+        memory_bytes=config.query_memory_bytes,
+        answer_bytes=config.answer_bytes,
+        most_statements=config.describe_statements,
+    )
+
+
+def prefix_of(public_url: str) -> str:
+    """The path under which the site is published."""
+    return urlsplit(public_url).path.rstrip("/")
 
 
 def _add_sparql(app: FastAPI, door: Door) -> None:
@@ -290,7 +327,7 @@ async def _sparql(door: Door, request: Request, read: Any) -> Response:
         query = asked.query
         if query is None:
             return _about_service(door, request)
-        return await _answer(door, request, query, asked)
+        return await _answer(door, request, query, asked, teaches=True)
     except CnrsGraphError as error:
         entry_of(request.scope).ends(error)
         if query is None:
@@ -323,10 +360,12 @@ async def _answer(
     *,
     chosen: Format | None = None,
     page: Page = query_results,
+    teaches: bool = False,
 ) -> Response:
     """Refuse what would leave the process, then run the query and stream its answer.
 
-    The format is *chosen*, else negotiated; *page* writes the page with the answer.
+    The format is *chosen*, else negotiated; *page* writes the page with the answer. Desks learn from a query
+    that *teaches*.
     """
     entry = entry_of(request.scope)
     entry.asks(query)
@@ -340,6 +379,11 @@ async def _answer(
     _refuse_foreign_graphs(door.publication, facts, asked)
     chosen = chosen or _chosen(request, OFFERED[facts.form])
     dataset = bool(asked.default_graphs or asked.named_graphs)
+    headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    tag = None if dataset or chosen is PAGE else _tag(door, query, chosen)
+    if tag is not None and request.method in ("GET", "HEAD") and _has(request, tag):
+        entry.ends()
+        return Response(status_code=304, headers={**headers, "ETag": tag})
     answering = door.pool.answer(
         # The order that keeps our engine alive is nothing that another one needs.
         query if isinstance(door.pool, RemotePool) else runnable,
@@ -358,11 +402,50 @@ async def _answer(
         shown = await _page_of(door, query, running, page)
         entry.ends()
         return shown
-    headers = {**_CORS, "Vary": "Accept", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    lesson = None
     if running.is_cut:
         headers["X-Cut"] = f"after {door.config.describe_statements} statements"
+    elif teaches and door.desks is not None and not dataset and not facts.reaches:
+        lesson = entry.lesson = _lesson(request, query, facts, chosen, headers)
+    if tag is not None:
+        headers["ETag"] = tag
     return AnswerResponse(
-        running, media_type=chosen.content_type, headers=headers, limit_bytes=door.config.answer_bytes
+        running,
+        media_type=chosen.content_type,
+        headers=headers,
+        limit_bytes=door.config.answer_bytes,
+        lesson=lesson,
+    )
+
+
+def _tag(door: Door, query: str, chosen: Format) -> str | None:
+    """The entity tag of an answer; None where the same query may be answered otherwise."""
+    if isinstance(door.pool, RemotePool) or not is_repeatable(query):
+        return None
+    return tag_of(door.key, query, chosen.media_type)
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Whether the caller has what the tag stands for: nobody knows a tag who was not sent it."""
+    return tag in request.headers.get("if-none-match", "")
+
+
+def _lesson(
+    request: Request, query: str, facts: QueryFacts, chosen: Format, headers: Mapping[str, str]
+) -> Lesson | None:
+    """What desks can learn: nothing where the format was not chosen by the Accept header alone."""
+    accept = request.headers.get("accept")
+    if len(request.headers.getlist("accept")) > 1 or negotiate(accept, OFFERED[facts.form]) is not chosen:
+        return None
+    fields = {"content-type": chosen.content_type, **headers}
+    return Lesson(
+        query,
+        facts.form,
+        order_of(query),
+        is_repeatable=is_repeatable(query),
+        accept=accept,
+        media_type=chosen.media_type,
+        fields="".join(f"{name.lower()}: {value}\r\n" for name, value in fields.items()).encode("latin-1"),
     )
 
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from cnrs_graph import zygote
+from cnrs_graph import answering, zygote
+from cnrs_graph.answering import HEADER, frame
 from cnrs_graph.errors import (
     CnrsGraphError,
     Place,
@@ -37,7 +38,7 @@ from cnrs_graph.formats import JSON_RESULTS, NTRIPLES, Format
 from cnrs_graph.lanes import Lane, Lanes, Ticket
 from cnrs_graph.store import Answer, Form, unreadable
 from cnrs_graph.terms import PREFIXES
-from cnrs_graph.zygote import HEADER, Wall, frame
+from cnrs_graph.zygote import Wall
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Pool:
         queue_length: int = 64,
         slow_after_seconds: float = 1.0,
         slow_workers: int = 8,
+        desk_settings: Mapping[str, object] | None = None,
     ) -> None:
         self.size = size
         self.timeout_seconds = timeout_seconds
@@ -79,6 +81,8 @@ class Pool:
         self.queue_length = queue_length
         self.slow_after_seconds = slow_after_seconds
         self.slow_workers = slow_workers
+        #: What every desk is told (`desks`).
+        self.desk_settings = dict(desk_settings or {})
         #: How many workers were killed before their answer was whole.
         self.killed = 0
         self._lanes = self._new_lanes()
@@ -207,6 +211,21 @@ class Pool:
         async with await self.answer(text, timeout_seconds=timeout_seconds) as running:
             return Answer(running.form, b"".join([chunk async for chunk in running]))
 
+    async def fork_desk(self, channel: socket.socket, complaints: int, slip: int) -> int:
+        """Have a desk forked that talks over the channel; returns its process number.
+
+        Raises: OSError if there is nothing to fork from just now.
+        """
+        if self._zygote is None:
+            raise OSError("the pool is closed")
+        return await self._zygote.fork_desk((channel.fileno(), complaints, slip))
+
+    async def bury_desk(self, process_id: int) -> None:
+        """Wait for the end of a desk that was killed, so that its number is free."""
+        if self._zygote is not None:
+            with contextlib.suppress(OSError):
+                await self._zygote.bury_process(process_id)
+
     async def _enter(self, seconds: float) -> tuple[_Worker, Ticket]:
         """Wait for a place among the running queries, and take a worker."""
         if self._zygote is None:
@@ -300,6 +319,7 @@ class Pool:
             "memory_bytes": self.memory_bytes,
             "prefixes": dict(PREFIXES),
             "folder": str(self._folder or ""),
+            **self.desk_settings,
         }
         self._zygote = parent = await _Zygote.start(quads, settings)
         for _ in range(self.size + _SPARE_WORKERS):
@@ -345,6 +365,8 @@ class RunningAnswer:
     format: Format
     #: Whether statements were left out.
     is_cut = False
+    #: How long it was computed, once it is whole.
+    computed_seconds = 0.0
 
     def __init__(
         self,
@@ -377,14 +399,14 @@ class RunningAnswer:
     async def begin(self, request: Mapping[str, object]) -> None:
         """Send the request and wait for the form and the first bytes."""
         try:
-            self._worker.send(frame(zygote.REQUEST, json.dumps(request).encode()))
+            self._worker.send(frame(answering.REQUEST, json.dumps(request).encode()))
             kind, body = await self._receive()
-            if kind == zygote.FORM:
+            if kind == answering.FORM:
                 form, _, more = body.decode().partition(" ")
-                self.form, self.is_cut = Form(form), more == zygote.CUT
+                self.form, self.is_cut = Form(form), more == answering.CUT
                 self.format = self._formats[self.form is Form.CONSTRUCT]
                 kind, body = await self._receive()
-            if kind == zygote.CHUNK:
+            if kind == answering.CHUNK:
                 self._first = body
             self._ticket.has_begun = True
         except BaseException:
@@ -407,7 +429,7 @@ class RunningAnswer:
         except BaseException:
             self._abandon()
             raise
-        if kind == zygote.END:
+        if kind == answering.END:
             raise StopAsyncIteration
         return body
 
@@ -437,9 +459,9 @@ class RunningAnswer:
             if self._stopped_by is not None:
                 raise self._stopped_by from error
             raise await self._pool.cause_of_death(self._worker) from error
-        if kind in (zygote.END, zygote.FAILED):
+        if kind in (answering.END, answering.FAILED):
             self._finish()
-        if kind == zygote.FAILED:
+        if kind == answering.FAILED:
             raise self._failure(*json.loads(body))
         return kind, body
 
@@ -451,6 +473,7 @@ class RunningAnswer:
         return QueryError(message if kind == "unfit" else f"the engine gave up: {message}")
 
     def _finish(self) -> None:
+        self.computed_seconds = self._ticket.computed_seconds()
         if self._holds_worker:
             self._holds_worker = False
             self._timer.cancel()
@@ -461,6 +484,14 @@ class RunningAnswer:
             self._holds_worker = False
             self._timer.cancel()
             self._pool.give_up(self._worker, self._ticket)
+
+
+def cpu_seconds(process_id: int) -> float:
+    """The time that a process has computed since it was forked; the system's clock where that is not told."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "linux":
+            return time.clock_gettime((~process_id << 3) | _CPU_CLOCK)
+    return time.monotonic()
 
 
 class _Worker:
@@ -519,10 +550,7 @@ class _Worker:
 
     def cpu_seconds(self) -> float:
         """The time it has computed since it was forked; the system's clock where that is not told."""
-        with contextlib.suppress(OSError):
-            if not self.is_buried and sys.platform == "linux":
-                return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
-        return time.monotonic()
+        return time.monotonic() if self.is_buried else cpu_seconds(self.pid)
 
     def complaint(self) -> str:
         """What it printed."""
@@ -560,9 +588,8 @@ class _Zygote:
         with other_end:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                # Our modules stay off its path: one of them may bear the name of another library's.
-                "-P",
-                zygote.__file__,
+                # The folder it is started in stays off its path.
+                *("-P", "-m", zygote.__name__),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -610,7 +637,15 @@ class _Zygote:
         """
         worker.kill()
         worker.is_buried = True
-        return int(await self._ask(HEADER.pack(zygote.BURY, worker.pid)))
+        return await self.bury_process(worker.pid)
+
+    async def bury_process(self, process_id: int) -> int:
+        """Wait for a process that ends, and learn how it did. Raises as `bury` does."""
+        return int(await self._ask(HEADER.pack(zygote.BURY, process_id)))
+
+    async def fork_desk(self, descriptors: Sequence[int]) -> int:
+        """Ask for a desk; returns its process number. Raises as `fork` does."""
+        return int(await self._ask(frame(zygote.DESK), descriptors))
 
     async def stop(self) -> None:
         """End the zygote, which ends its workers first."""
@@ -634,7 +669,7 @@ class _Zygote:
     async def _reply(self) -> bytes:
         kind, length = HEADER.unpack(await self._exactly(HEADER.size))
         body = await self._exactly(length)
-        if kind == zygote.FAILED:
+        if kind == answering.FAILED:
             raise OSError(body.decode())
         return body
 
