@@ -19,7 +19,7 @@ FLOORS = (
         "replies",
         "editor",
         "zygote",
-        "outcomes",
+        "breaches",
         "statements",
     },
     {"queries", "reasoning", "shacl_engine", "store", "lanes", "reading", "plain_queries"},

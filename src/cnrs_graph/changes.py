@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
+from cnrs_graph.breaches import UndecidedError
 from cnrs_graph.core_checks import Checks
 from cnrs_graph.dataset import READABLE, parse
 from cnrs_graph.errors import ConfigError
-from cnrs_graph.outcomes import UndecidedError
 from cnrs_graph.plain_queries import queries
 from cnrs_graph.shape_graph import Node, ShapeGraph
 from cnrs_graph.shapes import targeted

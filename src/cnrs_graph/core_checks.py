@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 import pyoxigraph as ox
 
+from cnrs_graph.breaches import Breach, Messages, UndecidedError, messages_of
 from cnrs_graph.literal_values import compared, is_of_datatype, ordered, words_of
-from cnrs_graph.outcomes import Messages, Outcome, UndecidedError, messages_of
 from cnrs_graph.shape_graph import Blank, Iri, Node, ShapeGraph, Text, iri, term_of
 from cnrs_graph.shapes import is_class, items_of
 from cnrs_graph.statements import Statements, Steps
@@ -105,11 +105,11 @@ class Checks:
             *(data.instances(kind) for kind in kinds), *(steps.keys() for steps in ends)
         )
 
-    def outcome(self, broken: Broken) -> Outcome:
+    def breach(self, broken: Broken) -> Breach:
         """What a node breaks, told with terms."""
         shape, focus, component, value, path, details = broken
         terms = self.data.terms
-        return Outcome(
+        return Breach(
             focus=terms[focus],
             shape=shape.node,
             component=f"{_SH}{component}ConstraintComponent",
@@ -117,7 +117,7 @@ class Checks:
             value=None if value is None else terms[value],
             path=shape.path if path is None else iri(words_of(terms[path])),
             messages=shape.messages,
-            details=tuple(self.outcome(each) for each in details),
+            details=tuple(self.breach(each) for each in details),
         )
 
     def _make(self, node: Node) -> CheckedShape:

@@ -9,8 +9,8 @@ from itertools import chain
 import pyoxigraph as ox
 
 from cnrs_graph import shacl_engine
+from cnrs_graph.breaches import Breach, UndecidedError
 from cnrs_graph.core_checks import CheckedShape, Checks
-from cnrs_graph.outcomes import Outcome, UndecidedError
 from cnrs_graph.plain_queries import Query, queries
 from cnrs_graph.query_checks import answers
 from cnrs_graph.shape_graph import Node, ShapeGraph
@@ -40,7 +40,7 @@ class _Made:
 
 
 class Judge:
-    """Shapes made ready, then the statements they are held against: `hear`, then `focus` and `outcomes`.
+    """Shapes made ready, then the statements they are held against: `hear`, then `focus` and `breaches`.
 
     `plan` may name more shapes for pySHACL once the statements have been looked at.
     """
@@ -82,7 +82,7 @@ class Judge:
         """Who checks what."""
         return Plan(tuple(node for node in self._made if node not in self._asked), dict(self._asked))
 
-    def outcomes(self, among: Mapping[Node, set[Term]] | None = None) -> list[Outcome]:
+    def breaches(self, among: Mapping[Node, set[Term]] | None = None) -> list[Breach]:
         """What the focus nodes break; by shape only those *among* these nodes, when given.
 
         Raises: ShapesError if pySHACL gives up.
@@ -108,16 +108,16 @@ class Judge:
         rest = {node: focus[node] for node in self._asked if focus.get(node)}
         return results + (self._by_reference(rest) if rest else [])
 
-    def _core(self, node: Node, focus: set[Term]) -> list[Outcome]:
+    def _core(self, node: Node, focus: set[Term]) -> list[Breach]:
         shape = self._made[node].shape
         try:
             if shape is None or not shape.checks:
                 return []
             numbers = map(self._data.number, focus)
-            return [self._checks.outcome(each) for number in numbers for each in shape.broken(number)]
+            return [self._checks.breach(each) for number in numbers for each in shape.broken(number)]
         except UndecidedError as reason:
             self._asked[node] = str(reason)
             return []
 
-    def _by_reference(self, focus: Mapping[Node, set[Term]]) -> list[Outcome]:
+    def _by_reference(self, focus: Mapping[Node, set[Term]]) -> list[Breach]:
         return shacl_engine.run(shacl_engine.data_graph(chain(*self._parts)), self._graph, only=focus)

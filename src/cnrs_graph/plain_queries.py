@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pyoxigraph as ox
 
-from cnrs_graph.outcomes import Messages, UndecidedError, messages_of
+from cnrs_graph.breaches import Messages, UndecidedError, messages_of
 from cnrs_graph.shape_graph import Node, ShapeGraph, Text, iri
 from cnrs_graph.terms import PREFIXES
 

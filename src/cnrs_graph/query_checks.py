@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pyoxigraph as ox
 
+from cnrs_graph.breaches import Breach, UndecidedError
 from cnrs_graph.literal_values import is_of_datatype
-from cnrs_graph.outcomes import Outcome, UndecidedError
 from cnrs_graph.plain_queries import Query
 from cnrs_graph.shape_graph import iri
 from cnrs_graph.terms import PREFIXES, Term
@@ -31,7 +31,7 @@ _KINDS = dict.fromkeys((*_INTEGERS, f"{_XSD}decimal"), "number")
 
 def answers(
     asked: Iterable[tuple[Query, set[Term]]], quads: Iterable[ox.Quad]
-) -> Iterator[tuple[Query, list[Outcome] | UndecidedError]]:
+) -> Iterator[tuple[Query, list[Breach] | UndecidedError]]:
     """What the focus nodes of each query break, or why that is not certain."""
     asked = tuple(asked)
     store = _Store(quads, _together(query.predicates for query, _ in asked))
@@ -131,7 +131,7 @@ class _Store:
         return {each: self._kept[each] for each in literals}
 
 
-def _rows(store: _Store, query: Query, targets: set[Term]) -> Iterator[Outcome]:
+def _rows(store: _Store, query: Query, targets: set[Term]) -> Iterator[Breach]:
     """A result for each row about a focus node. Source: SHACL, section 5.3.2."""
     answer = store.store.query(query.text)
     if not isinstance(answer, ox.QuerySolutions):
@@ -146,10 +146,10 @@ def _rows(store: _Store, query: Query, targets: set[Term]) -> Iterator[Outcome]:
         if key in seen:
             continue
         seen.add(key)
-        yield _outcome(query, {name: store.written(query, name, term) for name, term in row.items()})
+        yield _breach(query, {name: store.written(query, name, term) for name, term in row.items()})
 
 
-def _outcome(query: Query, row: dict[str, Term]) -> Outcome:
+def _breach(query: Query, row: dict[str, Term]) -> Breach:
     shape, path, value = query.shape, row.get("path"), row.get("value")
     if path is not None and not isinstance(path, ox.NamedNode):
         raise UndecidedError("its path is no property")
@@ -157,7 +157,7 @@ def _outcome(query: Query, row: dict[str, Term]) -> Outcome:
         value = row["this"]
     said = row if value is None else {**row, "value": value}
     texts = {name: term.value for name, term in said.items() if not isinstance(term, ox.Triple)}
-    return Outcome(
+    return Breach(
         focus=row["this"],
         shape=shape.node,
         component=f"{_SH}SPARQLConstraintComponent",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyoxigraph as ox
 
-from cnrs_graph.outcomes import Outcome
+from cnrs_graph.breaches import Breach
 from cnrs_graph.shape_graph import Node, ShapeGraph, iri, node_of, term_of
 from cnrs_graph.shapes import blank_triples, is_blank, is_iri
 from cnrs_graph.terms import PREFIXES, to_rdflib
@@ -18,7 +18,7 @@ Texts = Mapping[str, str]
 
 
 def report_graph(
-    results: Iterable[tuple[Texts, Outcome]], shapes: ShapeGraph, texts_of: Callable[[Outcome], Texts]
+    results: Iterable[tuple[Texts, Breach]], shapes: ShapeGraph, texts_of: Callable[[Breach], Texts]
 ) -> Any:
     """The report as an rdflib graph: what SHACL defines and nothing else, its blank nodes named in order.
 
@@ -28,9 +28,9 @@ def report_graph(
     writer = _Writer(shapes, texts_of)
     writer.add("report", "type", iri(f"{_SH}ValidationReport"), _RDF)
     conforms = True
-    for texts, outcome in results:
+    for texts, breach in results:
         conforms = False
-        writer.tell("report", "result", texts, outcome)
+        writer.tell("report", "result", texts, breach)
     writer.conform(conforms=conforms)
     return writer.graph
 
@@ -38,7 +38,7 @@ def report_graph(
 class _Writer:
     """Writes results into a graph; nodes of its own are told by their names, those of shapes carried over."""
 
-    def __init__(self, shapes: ShapeGraph, texts_of: Callable[[Outcome], Texts]) -> None:
+    def __init__(self, shapes: ShapeGraph, texts_of: Callable[[Breach], Texts]) -> None:
         import rdflib
 
         self.shapes, self.texts_of = shapes, texts_of
@@ -49,20 +49,20 @@ class _Writer:
         self.names: dict[Node, str] = {}
         self.count = 0
 
-    def tell(self, owner: str, name: str, texts: Texts, outcome: Outcome) -> None:
+    def tell(self, owner: str, name: str, texts: Texts, breach: Breach) -> None:
         """Write a result, its path, its messages and its details."""
         own = self.fresh()
         self.graph.add((self.blank(owner), self.term(iri(f"{_SH}{name}")), self.blank(own)))
         self.add(own, "type", iri(f"{_SH}ValidationResult"), _RDF)
-        for property_, value in _said_of(outcome):
+        for property_, value in _said_of(breach):
             self.add(own, property_, value)
-        if outcome.path is not None and is_blank(outcome.path):
-            for triple in blank_triples(self.shapes, outcome.path):
+        if breach.path is not None and is_blank(breach.path):
+            for triple in blank_triples(self.shapes, breach.path):
                 self.graph.add(tuple(self.term(each) for each in triple))
         for language, text in texts.items():
             message = self.term(iri(f"{_SH}resultMessage"))
             self.graph.add((self.blank(own), message, self.literal(text, lang=language or None)))
-        for detail in outcome.details:
+        for detail in breach.details:
             self.tell(own, "detail", self.texts_of(detail), detail)
 
     def conform(self, *, conforms: bool) -> None:
@@ -88,14 +88,14 @@ class _Writer:
         return f"n{self.count}"
 
 
-def _said_of(outcome: Outcome) -> Iterator[tuple[str, Node]]:
-    yield "focusNode", node_of(outcome.focus)
-    yield "resultSeverity", outcome.severity
-    yield "sourceConstraintComponent", iri(outcome.component)
-    yield "sourceShape", outcome.shape
-    if outcome.path is not None:
-        yield "resultPath", outcome.path
-    if outcome.value is not None:
-        yield "value", node_of(outcome.value)
-    if outcome.constraint is not None and is_iri(outcome.constraint):
-        yield "sourceConstraint", outcome.constraint
+def _said_of(breach: Breach) -> Iterator[tuple[str, Node]]:
+    yield "focusNode", node_of(breach.focus)
+    yield "resultSeverity", breach.severity
+    yield "sourceConstraintComponent", iri(breach.component)
+    yield "sourceShape", breach.shape
+    if breach.path is not None:
+        yield "resultPath", breach.path
+    if breach.value is not None:
+        yield "value", node_of(breach.value)
+    if breach.constraint is not None and is_iri(breach.constraint):
+        yield "sourceConstraint", breach.constraint

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import pyoxigraph as ox
 
+from cnrs_graph.breaches import Breach, Messages
 from cnrs_graph.errors import ShapesError
-from cnrs_graph.outcomes import Messages, Outcome
 from cnrs_graph.shape_graph import Node, ShapeGraph, iri, node_of, term_of
 from cnrs_graph.shapes import is_blank, is_class, shown, targeted
 from cnrs_graph.terms import PREFIXES, Term, to_oxigraph, to_rdflib
@@ -26,7 +26,7 @@ MARK = "\x1f"
 
 def run(
     data: Any, shapes: ShapeGraph, only: Mapping[Node, Collection[Term] | None] | None = None
-) -> list[Outcome]:
+) -> list[Breach]:
     """Let pySHACL judge a data graph: no inference, no copy of the data, nothing fetched.
 
     With *only*, these shapes look at these nodes, or at all their targets for None, and others at nothing.
@@ -62,7 +62,7 @@ def run(
         # (rdflib hides that error behind an attribute that is not there).
         raise ShapesError(f"pySHACL cannot compare values: {_first_line(error)}") from error
     found = set(report.objects(None, _named("result"))) - set(report.objects(None, _named("detail")))
-    return [_outcome(report, node, shapes) for node in sorted(found)]
+    return [_breach(report, node, shapes) for node in sorted(found)]
 
 
 def is_of_datatype(literal: Term) -> bool:
@@ -121,13 +121,13 @@ def _aimed(shapes: ShapeGraph, only: Mapping[Node, Collection[Term] | None]) -> 
     return copy
 
 
-def _outcome(report: Any, node: Any, shapes: ShapeGraph) -> Outcome:
+def _breach(report: Any, node: Any, shapes: ShapeGraph) -> Breach:
     """Read a result of the engine's report."""
     shape, path, constraint = (
         _node(report.value(node, _named(name))) for name in ("sourceShape", "resultPath", "sourceConstraint")
     )
     value = report.value(node, _named("value"))
-    return Outcome(
+    return Breach(
         focus=to_oxigraph(report.value(node, _named("focusNode"))),
         shape=cast("Node", shape),
         component=str(report.value(node, _named("sourceConstraintComponent"))),
@@ -138,7 +138,7 @@ def _outcome(report: Any, node: Any, shapes: ShapeGraph) -> Outcome:
         messages=_messages(report, node),
         constraint=constraint,
         details=tuple(
-            _outcome(report, each, shapes) for each in sorted(report.objects(node, _named("detail")))
+            _breach(report, each, shapes) for each in sorted(report.objects(node, _named("detail")))
         ),
     )
 

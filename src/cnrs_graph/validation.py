@@ -14,10 +14,10 @@ from typing import Any
 
 import pyoxigraph as ox
 
+from cnrs_graph.breaches import Breach
 from cnrs_graph.dataset import Dataset, graph_name
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError, suggestion
 from cnrs_graph.judging import Judge, Plan
-from cnrs_graph.outcomes import Outcome
 from cnrs_graph.places import find, index, place_of
 from cnrs_graph.report_graph import report_graph
 from cnrs_graph.shacl_engine import unusable
@@ -96,20 +96,20 @@ class Report:
     """What the shapes found, worst first, and the same as a standard SHACL validation report.
 
     `looked_at` counts, by shape with a target, the nodes of the data it looked at; `plan` says which engine
-    checked what. `outcomes` and `shapes` are what the standard report is made of.
+    checked what. `breaches` and `shapes` are what the standard report is made of.
     """
 
     results: tuple[Result, ...]
     looked_at: Mapping[str, int] = field(default_factory=dict)
     plan: Plan | None = field(default=None, compare=False)
-    outcomes: tuple[tuple[Mapping[str, str], Outcome], ...] = field(default=(), compare=False, repr=False)
+    breaches: tuple[tuple[Mapping[str, str], Breach], ...] = field(default=(), compare=False, repr=False)
     shapes: Shapes | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def graph(self) -> Any:
         """The report as SHACL defines it, made when it is asked for."""
         shapes = self.shapes.graph if self.shapes is not None else ShapeGraph()
-        return report_graph(self.outcomes, shapes, lambda each: _messages(each, shapes))
+        return report_graph(self.breaches, shapes, lambda each: _messages(each, shapes))
 
     @property
     def conforms(self) -> bool:
@@ -205,8 +205,8 @@ def validate(
     counts = owned.counts(judge)
     if not any(counts.values()):
         raise VacuousShapesError(_nothing_looked_at(shapes, said, counts))
-    outcomes = judge.outcomes(among)
-    return _report(outcomes, said, beside, owned, shapes, judge.plan, _by_name(counts), language)
+    breaches = judge.breaches(among)
+    return _report(breaches, said, beside, owned, shapes, judge.plan, _by_name(counts), language)
 
 
 def focus_nodes(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> Mapping[str, int]:
@@ -297,7 +297,7 @@ def in_language(texts: Mapping[str, str], language: str) -> str:
 
 
 def _report(
-    outcomes: Iterable[Outcome],
+    breaches: Iterable[Breach],
     said: Dataset,
     beside: Sequence[ox.Quad],
     owned: _Owned,
@@ -307,7 +307,7 @@ def _report(
     language: str,
 ) -> Report:
     """Turn what the engines found into findings: without the context's own, each with its place."""
-    findings = [_finding(each, shapes) for each in outcomes if not owned.is_elsewhere(each.focus)]
+    findings = [_finding(each, shapes) for each in breaches if not owned.is_elsewhere(each.focus)]
     places = _places(said, findings)
     spoken_of = {ox.NamedNode(found) for finding in findings for found in _iris(finding.messages)}
     wanted = {finding.focus for finding in findings} | spoken_of
@@ -316,13 +316,13 @@ def _report(
     for finding in findings:
         label = in_language(names.get(finding.focus, {}), language) or _unnamed(said.base, finding.focus)
         result = _result(finding, _named(finding.messages, names), places(finding), label)
-        told[(*_key(result), finding.component, str(finding.outcome.shape))] = (result, finding.outcome)
+        told[(*_key(result), finding.component, str(finding.breach.shape))] = (result, finding.breach)
     ordered = [told[key] for key in sorted(told)]
     return Report(
         tuple({_key(result): result for result, _ in ordered}.values()),
         looked_at,
         planned,
-        tuple((result.messages, outcome) for result, outcome in ordered),
+        tuple((result.messages, breach) for result, breach in ordered),
         shapes,
     )
 
@@ -331,7 +331,7 @@ def _report(
 class _Finding:
     """A result of an engine, read."""
 
-    outcome: Outcome
+    breach: Breach
     focus: Term
     path: str
     steps: tuple[tuple[str, bool], ...]
@@ -343,19 +343,19 @@ class _Finding:
     component: str
 
 
-def _finding(outcome: Outcome, shapes: Shapes) -> _Finding:
-    graph, path = shapes.graph, outcome.path
+def _finding(breach: Breach, shapes: Shapes) -> _Finding:
+    graph, path = shapes.graph, breach.path
     return _Finding(
-        outcome=outcome,
-        focus=outcome.focus,
+        breach=breach,
+        focus=breach.focus,
         path="" if path is None else str(path) if is_iri(path) else path_text(graph, path),
         steps=first_steps(graph, path),
-        severity=_severity_of(outcome.severity),
-        messages=_messages(outcome, graph),
-        value=outcome.value,
-        shape=shape_iri(graph, outcome.shape),
-        rule=rule_of(graph, outcome.shape),
-        component=outcome.component,
+        severity=_severity_of(breach.severity),
+        messages=_messages(breach, graph),
+        value=breach.value,
+        shape=shape_iri(graph, breach.shape),
+        rule=rule_of(graph, breach.shape),
+        component=breach.component,
     )
 
 
@@ -388,17 +388,17 @@ def _key(result: Result) -> tuple[Any, ...]:
     )
 
 
-def _messages(outcome: Outcome, shapes: ShapeGraph) -> Mapping[str, str]:
+def _messages(breach: Breach, shapes: ShapeGraph) -> Mapping[str, str]:
     """The messages of a result by language: the constraint's, else the shape's, else ours."""
-    chosen = outcome.messages.get("constraint") or outcome.messages.get("shape")
+    chosen = breach.messages.get("constraint") or breach.messages.get("shape")
     if chosen:
         return {language: " ".join(sorted(texts)) for language, texts in chosen.items()}
     return default_messages(
         shapes,
-        outcome.shape,
-        local_name(outcome.component),
-        "" if outcome.path is None else path_text(shapes, outcome.path),
-        None if outcome.value is None else shown(node_of(outcome.value)),
+        breach.shape,
+        local_name(breach.component),
+        "" if breach.path is None else path_text(shapes, breach.path),
+        None if breach.value is None else shown(node_of(breach.value)),
     )
 
 

@@ -1,4 +1,4 @@
-"""One result of a validation, whichever engine found it."""
+"""What breaks a shape, whichever engine found it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class UndecidedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Breach:
     """A result: a focus node, the constraint of the shape that it breaks, and what it breaks it with.
 
     `path` is a node of the shapes, or the property that a constraint names; `component` is an IRI.
@@ -31,7 +31,7 @@ class Outcome:
     path: Node | None = None
     messages: Messages = field(default_factory=dict)
     constraint: Node | None = None
-    details: tuple[Outcome, ...] = ()
+    details: tuple[Breach, ...] = ()
 
 
 def messages_of(graph: ShapeGraph, node: Node, owner: str) -> Messages:
