@@ -99,7 +99,7 @@ def targeted(graph: Any) -> list[Any]:
 
 def is_off(graph: Any, node: Any) -> bool:
     """Whether a shape is deactivated."""
-    return any(str(each) in ("true", "1") for each in graph.objects(node, iri(f"{_SH}deactivated")))
+    return any(str(each) == "true" for each in graph.objects(node, iri(f"{_SH}deactivated")))
 
 
 def is_class(graph: Any, node: Any) -> bool:
