@@ -16,7 +16,7 @@ serve: $(VENV)/installed
 	@[ -f $(EDITOR_BUNDLE) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form."
 	$(BIN)/cnrs-graph serve --port $(PORT)
 
-test: npm $(VENV)/installed-dev browser editor
+test: npm $(VENV)/installed-dev browser editor standards
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types test valid docs
@@ -71,7 +71,11 @@ editor: $(EDITOR_BUNDLE)
 $(EDITOR_BUNDLE): editor/package-lock.json editor/build.mjs $(wildcard editor/src/*) | npm
 	cd editor && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
 
-.PHONY: npm browser
+# The standards' own test suite and schemas, which the project does not hold.
+standards: npm
+	python3 tests/fetch_standards.py
+
+.PHONY: npm browser standards
 npm:
 ifeq ($(NPM),)
 	$(SUDO) apt-get update

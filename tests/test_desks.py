@@ -50,6 +50,16 @@ def at_desk(server):
     return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(name))
 
 
+def at_desk_at_last(server, send):
+    """The first answer that comes from a desk: on a busy machine one may have to ask some times."""
+    for _ in range(20):
+        before = at_desk(server)
+        answer = send()
+        if at_desk(server) == before + 1:
+            return answer
+    raise AssertionError("no desk has learnt to answer this")
+
+
 def raw(server):
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
     connection.settimeout(10)
@@ -102,12 +112,7 @@ def test_a_desk_says_what_the_hall_says(server, client, query, accept, method):
         return client.post("/sparql", content=query.encode(), headers=headers)
 
     marked = client.get("/sparql", params={"query": query, "by": "the hall"}, headers={"Accept": accept})
-    for _ in range(3):
-        send()
-        time.sleep(0.05)
-    before = at_desk(server)
-    answer = send()
-    assert at_desk(server) == before + 1
+    answer = at_desk_at_last(server, send)
     assert answer.content == marked.content
     by_the_way = {"date", "x-request-id", "content-length", "transfer-encoding"}
     assert {**answer.headers, **dict.fromkeys(by_the_way, "")} == {
@@ -134,19 +139,14 @@ def test_what_differs_each_time_has_no_tag(client):
         assert "etag" not in ask(client, "SELECT (RAND() AS ?x) {}").headers
 
 
-def test_a_slow_answer_is_remembered_and_a_quick_one_is_not(server, client):
-    query = (
-        'SELECT (COUNT(*) AS ?n) { ?a ?p ?b . ?c ?p ?b FILTER(CONTAINS(STR(?a), "laboratory")) } # remember'
-    )
+def test_a_slow_answer_is_remembered(server, client):
+    some = "{ SELECT * { ?%s ?p%s ?o%s } LIMIT 800 }"
+    query = f"SELECT (COUNT(*) AS ?n) {{ {some % (('a',) * 3)} {some % (('b',) * 3)} FILTER(?a != ?b) }}"
     first = ask(client, query)
     assert first.status_code == 200
-    time.sleep(0.1)
-    before, started = at_desk(server), time.perf_counter()
-    again = ask(client, query)
-    took = time.perf_counter() - started
+    again = at_desk_at_last(server, lambda: ask(client, query))
     assert again.content == first.content
-    assert at_desk(server) == before + 1
-    assert took < first.elapsed.total_seconds()
+    assert again.elapsed < first.elapsed
 
 
 def test_requests_in_pieces_and_in_a_row_are_answered_in_order(server, client):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from rdflib import BNode, Graph
 from rdflib.plugins.parsers.notation3 import BadSyntax, RDFSink, SinkParser
 
-from cnrs_graph.dataset import READABLE, canonical, source_files
+from cnrs_graph.dataset import canonical, source_files
 from cnrs_graph.errors import Place
+from cnrs_graph.inputs import READABLE
 from cnrs_graph.places import LINED, find, index, locate, place_of
 from cnrs_graph.terms import to_rdflib
 

@@ -33,6 +33,8 @@ from cnrs_graph.inventory import census_of
 from cnrs_graph.lookup import NODE_LIMIT, Fetched, Kept, Shelves, index_over
 from cnrs_graph.progress import line
 from cnrs_graph.remote import _Fresh
+from cnrs_graph.site import reply, site_of
+from cnrs_graph.sitemap import Sitemaps
 from cnrs_graph.store import Credentials, LocalStore, RemoteStore
 from cnrs_graph.terms import expand
 
@@ -88,7 +90,7 @@ class Endpoint:
 def folder(config, tmp_path_factory):
     """The shipped data as a store on disk."""
     place = tmp_path_factory.mktemp("stores") / "shipped"
-    publications.load_into(config, place)
+    publications.load_into(config, place, dumping=True)
     return place
 
 
@@ -323,13 +325,13 @@ def test_what_is_no_query_is_refused_with_its_place(site):
 
 
 def test_the_dataset_is_described_with_counted_numbers(sites):
-    """Objects are fewer in a store, where two spellings of one value are one."""
+    """Objects are fewer in a store, where two spellings of one value are one; an endpoint has no files."""
     void = "http://rdfs.org/ns/void#"
     numbers = {
         kind: {
             line
             for line in client.get("/dataset.nt").text.splitlines()
-            if void in line and "distinctObjects" not in line
+            if void in line and "distinctObjects" not in line and "dataDump" not in line
         }
         for kind, client in sites.items()
     }
@@ -337,6 +339,56 @@ def test_the_dataset_is_described_with_counted_numbers(sites):
     assert len(numbers["memory"]) > 500
     assert numbers["disk"] == numbers["memory"]
     assert numbers["remote"] == numbers["memory"]
+
+
+def test_a_store_on_disk_has_the_very_files_that_memory_has(sites):
+    names = ("dataset.nq", "dataset.trig", "accepted.ttl")
+    for name in (*names, *(f"{name}.gz" for name in names), "SHA256SUMS"):
+        held = {kind: sites[kind].get(f"/dump/{name}") for kind in KINDS}
+        assert held["memory"].status_code == held["disk"].status_code == 200
+        assert held["disk"].content == held["memory"].content, name
+        assert held["disk"].headers["etag"] == held["memory"].headers["etag"]
+        assert held["remote"].status_code == 404
+
+
+def test_every_store_is_described_for_catalogues(sites):
+    lines = {kind: set(client.get("/catalog.nt").text.splitlines()) for kind, client in sites.items()}
+
+    assert len(lines["memory"]) > 100
+    assert lines["disk"] == lines["memory"]
+    assert not [line for line in lines["remote"] if "/dump/" in line]
+    assert {line for line in lines["memory"] if "sparql#service" in line} <= lines["remote"]
+
+
+def test_every_store_names_the_same_pages_to_crawlers(sites):
+    pages = {kind: set(client.get("/sitemap.xml").text.splitlines()) for kind, client in sites.items()}
+
+    assert len(pages["memory"]) > 1000
+    assert pages["disk"] == pages["memory"]
+    assert pages["remote"] == pages["memory"]
+
+
+def test_a_store_that_was_loaded_without_files_offers_none(tmp_path, config):
+    publications.load_into(config, tmp_path / "bare")
+    bare = publications.on_store(config, disk.open_store(tmp_path / "bare"))
+
+    assert reply(bare, "/dump/dataset.nq").status == 404
+    assert b"/dump/" not in reply(bare, "/dataset", accept="text/html").body
+    assert b"/dump/" not in reply(bare, "/catalog.ttl").body
+    assert reply(bare, "/sitemap.xml").status == 200
+
+
+def test_the_pages_of_a_large_store_are_split_over_sitemaps(folder, config):
+    shipped = publications.on_store(config, disk.open_store(folder))
+    documents = site_of(shipped).documents
+    split, whole = Sitemaps(documents, part=300), Sitemaps(documents)
+    named = [split.at(path).decode().splitlines()[2:-1] for path in split.paths()[1:]]
+
+    assert len(named) > 3
+    assert all(0 < len(part) <= 300 for part in named)
+    assert sorted(each for part in named for each in part) == sorted(
+        whole.at("/sitemap.xml").decode().splitlines()[2:-1]
+    )
 
 
 def test_the_service_names_its_graphs_with_their_sizes(sites):

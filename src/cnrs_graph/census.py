@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pyoxigraph as ox
 
 from cnrs_graph.descriptions import NAMES, node_key
-from cnrs_graph.inventory import Census, target_of
+from cnrs_graph.inventory import Census, links_by_target
 from cnrs_graph.lookup import Counted, Shelves, number
 from cnrs_graph.store import Store
-from cnrs_graph.terms import graph_family
+from cnrs_graph.terms import Term, graph_family
 
 
 def count(store: Store, shelves: Shelves) -> Counted:
@@ -74,7 +74,6 @@ def from_json(kept: Mapping[str, Any]) -> Counted:
     Raises: KeyError or TypeError if it is not what `to_json` gives.
     """
     census = dict(kept["census"])
-    census["links"] = {graph: (tuple(ends[0]), tuple(ends[1])) for graph, ends in census["links"].items()}
     census["examples"] = tuple(census["examples"])
     return Counted(Census(**census), kept["instances"], tuple(kept["listed"]), kept["default_triples"])
 
@@ -89,14 +88,18 @@ def _one(store: Store, text: str) -> dict[str, int]:
     return {name: number(value) for name, value in store.query(text).rows()[0].items()}
 
 
-def _links(store: Store, base: str, graph: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    pattern = f"GRAPH <{graph}> {{ ?s ?p ?o }}"
-    predicates = store.query(f"SELECT DISTINCT ?p {{ {pattern} }}").rows()
+def _links(store: Store, base: str, graph: str) -> dict[str, dict[str, int]]:
+    """How often each property leads to each site."""
     # One IRI for each site is enough to name it.
     site = 'REPLACE(STR(?o), "^([^:]*:/*[^/?#]*).*$", "$1")'
-    sites = store.query(f"SELECT DISTINCT ?t {{ {pattern} FILTER(isIRI(?o)) BIND({site} AS ?t) }}").rows()
-    targets = {target_of(base, f"{_text(row['t'])}/") for row in sites}
-    return tuple(sorted(target for target in targets if target)), _sorted(row["p"] for row in predicates)
+    rows = store.query(
+        f"SELECT ?t ?p (COUNT(*) AS ?n) {{ GRAPH <{graph}> {{ ?s ?p ?o }} FILTER(isIRI(?o)) "
+        f"BIND({site} AS ?t) }} GROUP BY ?t ?p"
+    ).rows()
+    uses: dict[tuple[Term, Term], int] = {
+        (ox.NamedNode(f"{_text(row['t'])}/"), row["p"]): number(row["n"]) for row in rows if "t" in row
+    }
+    return links_by_target(base, uses)
 
 
 def _examples(store: Store, shelves: Shelves) -> tuple[str, ...]:
@@ -121,7 +124,3 @@ def _is_listed(store: Store, shelves: Shelves, kind: str) -> bool:
 
 def _text(term: Any) -> str:
     return str(term.value)
-
-
-def _sorted(terms: Iterable[Any]) -> tuple[str, ...]:
-    return tuple(sorted(node_key(term) for term in terms))

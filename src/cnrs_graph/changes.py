@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ import pyoxigraph as ox
 
 from cnrs_graph.breaches import UndecidedError
 from cnrs_graph.core_checks import Checks
-from cnrs_graph.dataset import READABLE, parse
+from cnrs_graph.dataset import parse
 from cnrs_graph.errors import ConfigError
+from cnrs_graph.inputs import PACKED, READABLE, extension_of, is_readable
 from cnrs_graph.plain_queries import queries
 from cnrs_graph.shape_graph import Node, ShapeGraph
 from cnrs_graph.shapes import targeted
@@ -69,11 +71,12 @@ def since(revision: str, files: Collection[Path], folders: Collection[Path]) -> 
     for root in {_root(folder) for folder in (*below, *(place.parent for place in places))}:
         for place, is_new in _differing(root, revision):
             is_ours = place in places or any(place.is_relative_to(folder) for folder in below)
-            if is_ours and place.suffix.lower() in READABLE:
+            if is_ours and is_readable(place):
                 old = (
                     b"" if is_new else _git(root, "show", f"{revision}:{place.relative_to(root).as_posix()}")
                 )
-                form = READABLE[place.suffix.lower()]
+                old = gzip.decompress(old) if old and place.suffix.lower() == PACKED else old
+                form = READABLE[extension_of(place)]
                 before[place] = tuple(parse(old, form, graph="urn:x:before", path=place))
     return Changes(before)
 

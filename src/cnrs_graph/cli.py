@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     import socket
 
     from cnrs_graph.config import Config
-    from cnrs_graph.publication import Publication
+    from cnrs_graph.progress import Steps, Unseen
+    from cnrs_graph.publication import Publication, ToValidate
     from cnrs_graph.queries import SavedQuery
     from cnrs_graph.store import Answer
+    from cnrs_graph.validation import Shapes
     from cnrs_graph.workers import Pool
 
     #: What is published, built when it is first asked for; None when it does not matter.
@@ -49,6 +51,8 @@ OUR_MISTAKE = 70
 _STDIN = "-"
 _MOST_FILES = 1 << 16
 
+#: Those of `reports.FORMATS`, which is not imported for a help text.
+_REPORT_FORMATS = ("text", "json", "turtle", "ntriples", "jsonld", "sarif", "junit", "github", "html")
 _SEVERITIES = ("violation", "warning", "info")
 _LANGUAGES = ("en", "fr", "es")
 
@@ -97,56 +101,140 @@ def exit_code(error: errors.CnrsGraphError) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Hold data against shapes, and print the findings."""
+    from cnrs_graph.inputs import expanded
+
+    options.path = list(expanded(options.path))
+    options.shapes = list(expanded(options.shapes))
+    if options.update_baseline and not options.baseline:
+        raise errors.ConfigError("--update-baseline needs --baseline FILE, where to write")
+    if options.watch:
+        return _watch(options)
     with _inputs(options) as paths:
         return _validate(options, paths)
 
 
 def _validate(options: argparse.Namespace, paths: Sequence[Path]) -> int:
-    from cnrs_graph import publication, reports
-    from cnrs_graph.validation import Severity, explain, load_shapes, vacuous
-    from cnrs_graph.validation import validate as hold
+    from cnrs_graph import imports, publication
+    from cnrs_graph.examples import read_examples
+    from cnrs_graph.explanations import example_text, explanation_text
+    from cnrs_graph.validation import explain, load_shapes
 
-    config = _config(options)
-    said, shapes_said, context = publication.to_validate(
-        config, paths if options.path else (), [Path(path) for path in options.shapes]
-    )
-    shapes = load_shapes(shapes_said)
+    config, shape_paths = _config(options), [Path(path) for path in options.shapes]
+    with _steps(options) as steps:
+        steps.say("reading")
+        looked_at = publication.to_validate(
+            config,
+            paths if options.path else (),
+            shape_paths,
+            imported=imports.read_map(options.imports),
+        )
+        steps.say("reading the shapes")
+        shapes = load_shapes(looked_at.shapes)
     for warning in shapes.warnings:
         _tell(options, f"shapes: {warning}")
+    for lost in looked_at.missing:
+        _tell(options, str(lost))
     if options.explain:
-        told = (reports.explanation_text(each, options.lang) for each in explain(shapes, options.explain))
+        told = [
+            explanation_text(each, options.lang, dataset=looked_at.context)
+            for each in explain(shapes, options.explain)
+        ]
+        rule = explain(shapes, options.explain)[0].rule
+        told.append(example_text(read_examples(shape_paths or [config.shapes]).get(rule), options.lang))
         _write(options, "\n".join(told).encode())
         return 0
-    again = _affected(options, config, paths, shapes, (said, shapes_said, context))
-    report = hold(said, shapes, context=context, language=options.lang, engine=options.engine, among=again)
+    return _report(options, looked_at, shapes, _affected(options, config, paths, shapes, looked_at))
+
+
+def _report(
+    options: argparse.Namespace, looked_at: ToValidate, shapes: Shapes, again: Mapping[Any, set[Any]] | None
+) -> int:
+    """Hold data against shapes, take out what was accepted before, and tell the rest."""
+    from cnrs_graph import baseline
+    from cnrs_graph.hints import with_hints
+    from cnrs_graph.judging import plan_text
+    from cnrs_graph.outcome import Outcome
+    from cnrs_graph.report_text import summary
+    from cnrs_graph.reports import report_bytes
+    from cnrs_graph.validation import Severity, explain, vacuous
+    from cnrs_graph.validation import validate as hold
+
+    said, context = looked_at.said, looked_at.context
+    known = baseline.read(Path(options.baseline)) if options.baseline and not options.update_baseline else {}
+    with _steps(options) as steps:
+        steps.say(f"holding {len(said.quads)} statements against the shapes")
+        report = hold(
+            said, shapes, context=context, language=options.lang, engine=options.engine, among=again
+        )
     if options.explain_plan:
-        _write(options, reports.plan_text(report.plan, shapes).encode())
+        _write(options, plan_text(report.plan, shapes.graph).encode())
         return 0
     if options.shapes:
         for empty in vacuous(shapes, said, context=context, report=report):
             _tell(options, f"shapes: {empty}")
-    _write(options, reports.report_bytes(report, options.format, options.lang))
-    refused = report.at_least(Severity[options.fail_on.upper()])
-    _tell(options, reports.summary(report, len(said.quads), bool(refused), options.fail_on))
-    return FINDINGS if refused else 0
+    results = with_hints(report.results, said, context, shapes.graph)
+    prints = baseline.fingerprints(results, said)
+    if options.update_baseline:
+        baseline.write(Path(options.baseline), results, prints)
+        _tell(options, f"{len(results)} findings are accepted from now on: {options.baseline}")
+        return 0
+    sorted_out = baseline.split(results, prints, known)
+    outcome = Outcome(
+        results=sorted_out.new,
+        prints=sorted_out.prints,
+        report=report,
+        statements=len(said.quads),
+        fail_on=Severity[options.fail_on.upper()],
+        language=options.lang,
+        accepted=len(sorted_out.accepted),
+        gone=sorted_out.gone,
+        explain=lambda rule: explain(shapes, rule)[0],
+    )
+    seen = _is_seen(options)
+    colours = seen and "NO_COLOR" not in os.environ
+    _write(options, report_bytes(outcome, options.format, excerpts=seen, colours=colours))
+    _tell(options, summary(outcome))
+    return FINDINGS if outcome.refused else 0
 
 
 def _affected(
-    options: argparse.Namespace, config: Any, paths: Sequence[Path], shapes: Any, read: tuple[Any, Any, Any]
+    options: argparse.Namespace, config: Config, paths: Sequence[Path], shapes: Shapes, looked_at: ToValidate
 ) -> Mapping[Any, set[Any]] | None:
     """What each shape looks at again, with --changed-since; None for everything."""
     if options.changed_since is None:
         return None
     from cnrs_graph.changes import affected, since
 
-    said, shapes_said, context = read
+    said, context = looked_at.said, looked_at.context
     files = {**context.files, **said.files}
     folders = [*(paths if options.path else config.data), config.ontology]
-    changes = since(options.changed_since, {*files.values(), *shapes_said.files.values()}, folders)
-    if changes.touches(shapes_said.files.values()):
+    changes = since(options.changed_since, {*files.values(), *looked_at.shapes.files.values()}, folders)
+    if changes.touches(looked_at.shapes.files.values()):
         _tell(options, f"shapes have changed since {options.changed_since}: everything is checked")
         return None
     return affected(shapes.graph, changes, (*said.quads, *context.quads), files)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Validate, and again whenever a file changes, until stopped."""
+    from cnrs_graph.watching import below, changes
+
+    if _STDIN in options.path:
+        raise errors.ConfigError("--watch looks at files; standard input is read once")
+    config = _config(options)
+    given = [Path(path) for path in (*options.path, *options.shapes)]
+    watched = (
+        given if options.path and options.shapes else [*given, *config.data, config.ontology, config.shapes]
+    )
+    for _ in changes(lambda: below(watched)):
+        try:
+            _validate(options, [Path(path) for path in options.path])
+        except errors.CnrsGraphError as error:
+            # What is broken now may be mended with the next change.
+            print(f"cnrs-graph: {error}", file=sys.stderr)
+        sys.stdout.flush()
+        _tell(options, "watching; Ctrl+C ends it")
+    return 0
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -217,7 +305,12 @@ def load(options: argparse.Namespace) -> int:
     place = Path(os.path.normpath(Path(options.into).absolute()))
     with Bar(sys.stderr) if seen else unseen() as bar:
         manifest = load_into(
-            config, place, inferring=not options.no_infer, replace=options.replace, progress=bar.show
+            config,
+            place,
+            inferring=not options.no_infer,
+            replace=options.replace,
+            dumping=options.dumps,
+            progress=bar.show,
         )
     _tell(options, f"{manifest.statements} statements in {options.into}; serve --store {options.into}")
     return 0
@@ -343,20 +436,46 @@ def _publication(options: argparse.Namespace) -> Publication:
 
 @contextlib.contextmanager
 def _inputs(options: argparse.Namespace) -> Iterator[Sequence[Path]]:
-    """The paths to read; standard input (`-`, Turtle) is a file of that name as long as it is read.
+    """The paths to read; standard input (`-`) is a file as long as it is read.
 
     It lies in the folder we then are in, so that messages say `stdin.ttl:4:12` and not where it was put.
     """
+    from cnrs_graph.inputs import NAMED, sniffed
+
     if _STDIN not in options.path:
+        if options.input_format:
+            raise errors.ConfigError(
+                "--input-format is for standard input; files tell theirs by their extension"
+            )
         yield [Path(path) for path in options.path]
         return
+    extension, content = sniffed(sys.stdin.buffer.read())
+    name = f"stdin{NAMED[options.input_format] if options.input_format else extension}"
     with tempfile.TemporaryDirectory() as folder:
-        given = [Path("stdin.ttl") if path == _STDIN else Path(path).absolute() for path in options.path]
-        for name in ("shapes", "output", "config"):
-            _make_absolute(options, name)
-        (Path(folder) / "stdin.ttl").write_bytes(sys.stdin.buffer.read())
+        given = [Path(name) if path == _STDIN else Path(path).absolute() for path in options.path]
+        for each in ("shapes", "output", "config", "baseline"):
+            _make_absolute(options, each)
+        options.imports = [_absolute_import(each) for each in options.imports]
+        (Path(folder) / name).write_bytes(content)
         with contextlib.chdir(folder):
             yield given
+
+
+def _absolute_import(given: str) -> str:
+    iri, equals, file = given.rpartition("=")
+    return f"{iri}={Path(file).absolute()}" if equals else given
+
+
+def _steps(options: argparse.Namespace) -> Steps | Unseen:
+    """What is being done, for who sits before a terminal."""
+    from cnrs_graph.progress import Steps, unseen
+
+    return Steps(sys.stderr) if sys.stderr.isatty() and not options.quiet else unseen()
+
+
+def _is_seen(options: argparse.Namespace) -> bool:
+    """Whether results go to a terminal."""
+    return options.output is None and sys.stdout.isatty()
 
 
 def _make_absolute(options: argparse.Namespace, name: str) -> None:
@@ -552,7 +671,10 @@ def _add_validate(commands: Any) -> None:
         commands, "validate", validate, "cnrs-graph validate data/ --fail-on warning --lang fr"
     )
     command.add_argument(
-        "path", nargs="*", help="files or folders; - is Turtle on standard input; none: the shipped data"
+        "path",
+        nargs="*",
+        help="files, folders or patterns ('data/**/*.ttl'): Turtle, TriG, N-Triples, N-Quads, JSON-LD, "
+        "RDF/XML, each also as .gz; - is standard input; none: the shipped data",
     )
     command.add_argument(
         "--shapes",
@@ -561,7 +683,21 @@ def _add_validate(commands: Any) -> None:
         metavar="PATH",
         help="use exactly these shapes (may be repeated)",
     )
-    command.add_argument("--format", choices=("text", "json", "turtle"), default="text", help="default: text")
+    command.add_argument(
+        "--input-format",
+        choices=("turtle", "trig", "ntriples", "nquads", "jsonld", "rdfxml"),
+        help="what standard input is; default: JSON is JSON-LD, XML is RDF/XML, a first statement of four "
+        "terms is N-Quads, what is no Turtle but TriG is TriG, anything else is Turtle; gzip is unpacked",
+    )
+    command.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        default=[],
+        metavar="IRI=FILE",
+        help="the file to read for owl:imports IRI; nothing is fetched (may be repeated)",
+    )
+    command.add_argument("--format", choices=_REPORT_FORMATS, default="text", help="default: text")
     command.add_argument(
         "--fail-on",
         choices=_SEVERITIES,
@@ -569,9 +705,20 @@ def _add_validate(commands: Any) -> None:
         help="from which severity to exit 1 (default: violation)",
     )
     command.add_argument(
+        "--baseline", metavar="FILE", help="findings accepted before: leave them out, fail on new ones only"
+    )
+    command.add_argument(
+        "--update-baseline", action="store_true", help="accept today's findings: write them into --baseline"
+    )
+    command.add_argument(
         "--lang", choices=_LANGUAGES, default="en", help="language of messages (default: en)"
     )
-    command.add_argument("--explain", metavar="RULE", help="say what a rule asks and why, and leave")
+    command.add_argument(
+        "--explain",
+        metavar="RULE",
+        help="say what a rule asks and why, with a case that breaks it and the case mended, and leave",
+    )
+    command.add_argument("--output", metavar="FILE", help="write the results there")
     command.add_argument(
         "--engine",
         choices=("auto", "pyshacl"),
@@ -586,7 +733,7 @@ def _add_validate(commands: Any) -> None:
         metavar="REF",
         help="check only what the changes since this git revision can affect",
     )
-    command.add_argument("--output", metavar="FILE", help="write the results there")
+    command.add_argument("--watch", action="store_true", help="validate again whenever a file changes")
 
 
 def _add_serve(commands: Any) -> None:
@@ -622,6 +769,9 @@ def _add_load(commands: Any) -> None:
     )
     command.add_argument("--into", metavar="DIR", required=True, help="where the store will be")
     command.add_argument("--replace", action="store_true", help="put it in the place of the store there")
+    command.add_argument(
+        "--dumps", action="store_true", help="write the whole dataset as files too, to be fetched"
+    )
     command.add_argument("--no-infer", action="store_true", help="leave out what follows from the data")
     command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
 

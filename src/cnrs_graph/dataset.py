@@ -11,19 +11,8 @@ from typing import IO, Any
 import pyoxigraph as ox
 
 from cnrs_graph.errors import Place, SourceError
+from cnrs_graph.inputs import READABLE, content_of, extension_of, is_readable
 from cnrs_graph.terms import graph_family, graph_iri, to_rdflib
-
-#: What we read, by file extension.
-READABLE: Mapping[str, ox.RdfFormat] = {
-    ".ttl": ox.RdfFormat.TURTLE,
-    ".nt": ox.RdfFormat.N_TRIPLES,
-    ".trig": ox.RdfFormat.TRIG,
-    ".nq": ox.RdfFormat.N_QUADS,
-    ".rdf": ox.RdfFormat.RDF_XML,
-    ".owl": ox.RdfFormat.RDF_XML,
-    ".xml": ox.RdfFormat.RDF_XML,
-    ".jsonld": ox.RdfFormat.JSON_LD,
-}
 
 _POSITION = re.compile(r"^Parser error (?:at|between) line.*?: ", re.DOTALL)
 
@@ -116,16 +105,16 @@ def source_files(path: Path) -> tuple[Path, ...]:
     Raises: SourceError if there is no such path, or nothing readable below it.
     """
     if path.is_file():
-        if path.suffix.lower() not in READABLE:
+        if not is_readable(path):
             raise SourceError(
                 Place(path),
-                f"the extension {path.suffix or '(none)'} is not one of {' '.join(sorted(READABLE))}",
+                f"the extension {extension_of(path) or '(none)'} is not one of {' '.join(sorted(READABLE))}",
             )
         return (path,)
     if not path.is_dir():
         raise SourceError(Place(path), "no such file or folder")
     found = sorted(
-        file for file in path.rglob("*") if file.suffix.lower() in READABLE and _visible(file, path)
+        file for file in path.rglob("*") if is_readable(file) and file.is_file() and _visible(file, path)
     )
     if not found:
         raise SourceError(Place(path), f"no file to read below this folder ({' '.join(sorted(READABLE))})")
@@ -137,11 +126,7 @@ def read_file(path: Path, *, graph: str) -> Iterator[ox.Quad]:
 
     Raises: SourceError with line and column, or when the file cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SourceError(Place(path), error.strerror or str(error)) from error
-    yield from parse(content, READABLE[path.suffix.lower()], graph=graph, path=path)
+    yield from parse(content_of(path), READABLE[extension_of(path)], graph=graph, path=path)
 
 
 def parse(content: bytes | IO[bytes], form: ox.RdfFormat, *, graph: str, path: Path) -> Iterator[ox.Quad]:

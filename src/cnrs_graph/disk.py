@@ -14,8 +14,10 @@ from typing import IO, Any, cast
 import pyoxigraph as ox
 
 from cnrs_graph import census
-from cnrs_graph.dataset import READABLE, graph_name, parse, source_files
+from cnrs_graph.dataset import graph_name, parse, source_files
+from cnrs_graph.dumps import write_dumps
 from cnrs_graph.errors import ConfigError, Place, SourceError
+from cnrs_graph.inputs import READABLE, extension_of, unpacked
 from cnrs_graph.lookup import Counted, Fetched, Shelves, Stored, index_over
 from cnrs_graph.reasoning import entail_into
 from cnrs_graph.store import LocalStore
@@ -23,8 +25,9 @@ from cnrs_graph.terms import graph_family, graph_iri
 
 MANIFEST = "manifest.json"
 _ENGINE = "store"
+_DUMPS = "dumps"
 #: The layout of the folder; another one is refused.
-_LAYOUT = 1
+_LAYOUT = 2
 
 Progress = Callable[[int, int], None]
 
@@ -80,9 +83,12 @@ def build(
     rules: Mapping[str, str] | None,
     beside: Iterable[ox.Quad] = (),
     replace: bool = False,
+    dumping: bool = False,
     progress: Progress = untold,
 ) -> Manifest:
     """Build a store from files, in a folder beside *place* that takes its name when everything is in it.
+
+    With *dumping* the files are read once more and written as dumps, every spelling kept.
 
     Graphs: one per file; what *rules* derive in graph/inferred; the default graph holds what stands in the
     graphs outside the families of *outside_default*, each statement once; *beside* derives nothing.
@@ -99,6 +105,10 @@ def build(
         partial.mkdir(parents=True)
         reading = _Reading(files, base, outside_default, progress)
         manifest = _fill(partial, reading, version, rules, beside)
+        if dumping:
+            said = _Reading(files, base, outside_default, untold).said()
+            accepted = frozenset(manifest.default_graphs)
+            write_dumps(partial / _DUMPS, said, base=base, is_accepted=accepted.__contains__)
         _write(partial / MANIFEST, manifest)
         _settle(partial)
         _swap(partial, place)
@@ -149,6 +159,7 @@ def open_store(place: Path) -> Stored:
         default_graphs=manifest.default_graphs,
         changes=False,
         folder=place / _ENGINE,
+        dumps=place / _DUMPS,
     )
 
 
@@ -217,13 +228,19 @@ class _Reading:
             if (graph_family(self.base, each.graph) == "shapes") is shapes:
                 yield from self._of(each)
 
+    def said(self) -> Iterator[ox.Quad]:
+        """Every statement in its graph, once, in the order of the files."""
+        default = ox.DefaultGraph()
+        for each in self._files:
+            yield from (quad for quad in self._of(each) if quad.graph_name != default)
+
     def _of(self, each: Input) -> Iterator[ox.Quad]:
         fresh = {each.graph}
-        form = READABLE[each.path.suffix.lower()]
+        form = READABLE[extension_of(each.path)]
         try:
             with each.path.open("rb") as file:
                 counted = cast("IO[bytes]", _Counting(file, self._told))
-                for quad in parse(counted, form, graph=each.graph, path=each.path):
+                for quad in parse(unpacked(counted, each.path), form, graph=each.graph, path=each.path):
                     graph = graph_name(quad)
                     if graph in self._taken:
                         continue

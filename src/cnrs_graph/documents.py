@@ -13,9 +13,17 @@ import pyoxigraph as ox
 
 from cnrs_graph import list_pages, term_pages
 from cnrs_graph.addresses import data_path, encoded, folded, path_of, prefix_of
+from cnrs_graph.catalogue import (
+    Shelf,
+    catalogue_iri,
+    describe_catalogue,
+    described_dataset,
+    dump_iri,
+)
 from cnrs_graph.choices import Choice, choices, limits
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
+from cnrs_graph.dumps import Dump, read_dumps, temporary_dumps
 from cnrs_graph.errors import UnknownResourceError
 from cnrs_graph.executables import queries_iri, query_iri
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
@@ -35,6 +43,7 @@ from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
 from cnrs_graph.representations import graph_bytes
+from cnrs_graph.schema_org import dataset_document, script_text
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
 
@@ -93,6 +102,8 @@ class Documents:
         self._choices: dict[str, Mapping[str, Sequence[Choice]]] = {}
         self._limits: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._keeping = threading.Lock()
+        self._dumping = threading.Lock()
+        self._dumps: tuple[Dump, ...] | None = None
         #: Kept, so that the page about an endpoint that fails needs nothing from it.
         self._of_dataset: dict[str, str] = {}
         for curie in ("dcterms:license", "dcat:version", "owl:versionInfo"):
@@ -225,6 +236,8 @@ class Documents:
         yield Document(
             f"{base}dataset", "/.well-known/void", "/dataset", self._dataset_page, self._dataset_quads
         )
+        catalogue = catalogue_iri(base)
+        yield Document(catalogue, "/catalog", "/catalog", self._dataset_page, self._catalogue_quads)
         graphs = graph_list_iri(base)
         yield Document(graphs, "/graphs", "/graphs", self._graphs_page, self._graphs_quads)
         default = self._default_quads if self._default_is_document() else None
@@ -391,23 +404,59 @@ class Documents:
         )
 
     def _front_page(self, desk: Desk) -> bytes:
-        return list_pages.front_page(desk, self._dataset, data_links(desk, self.by_path["/"].variants()))
+        links = data_links(desk, self.by_path["/"].variants())
+        return list_pages.front_page(desk, self._dataset, links, self._embedded(desk))
 
     def _dataset_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/dataset"].variants())
-        return list_pages.dataset_page(desk, self._dataset, self.sizes, links)
+        catalogue = data_links(desk, self.by_path["/catalog"].variants())
+        return list_pages.dataset_page(
+            desk, self._dataset, self.sizes, links, catalogue, self.dumps, self._embedded(desk)
+        )
+
+    @property
+    def dumps(self) -> tuple[Dump, ...]:
+        """The whole dataset as files: made with the store, or now; none of a store that changes."""
+        with self._dumping:
+            if self._dumps is None:
+                self._dumps = self._made_dumps()
+            return self._dumps
+
+    def _made_dumps(self) -> tuple[Dump, ...]:
+        if self._stored is not None:
+            return read_dumps(self._stored.dumps) if self._stored.dumps is not None else ()
+        accepted = frozenset(self.publication.default_graphs())
+        quads = self.publication.said.quads
+        return temporary_dumps(self, quads, base=self.base, is_accepted=accepted.__contains__)
+
+    def _catalogue_quads(self) -> Sequence[ox.Quad]:
+        title, accepted = self.publication.title, self.index.accepted
+        return describe_catalogue(
+            Shelf(self.base, title, self._datasets, lambda iri: accepted.get(iri, ()), self.dumps)
+        )
+
+    def _embedded(self, desk: Desk) -> str:
+        """The dataset for search engines, ready to stand in a page."""
+        about = described_dataset(self.base, self._datasets)
+        quads = self._catalogue_quads()
+        return script_text(dataset_document(quads, about, base=self.base, language=desk.language))
 
     def _dataset_quads(self) -> Sequence[ox.Quad]:
         return self._counted if self._stored is None else self._counted_in(self._stored)
 
     @cached_property
     def _counted(self) -> Sequence[ox.Quad]:
-        return describe_dataset(self.publication.said)
+        return describe_dataset(self.publication.said, dumps=self._dump_iris())
+
+    def _dump_iris(self) -> list[str]:
+        return [dump_iri(self.base, dump) for dump in self.dumps]
 
     def _counted_in(self, stored: Stored) -> Sequence[ox.Quad]:
         described = [quad for iri in self._datasets for quad in self.index.accepted.get(iri, ())]
         census = stored.counted().census
-        return described if census is None else describe_census(self.base, census, described)
+        if census is None:
+            return described
+        return describe_census(self.base, census, described, dumps=self._dump_iris())
 
     @property
     def sizes(self) -> Mapping[str, int]:

@@ -265,6 +265,18 @@ class MethodNotAllowedError(RequestError):
         self.allowed = tuple(allowed)
 
 
+class NothingCheckedError(RequestError):
+    """A file was sent in which no shape looks at anything."""
+
+
+class CheckStoppedError(RequestError):
+    """A validation ran out of time or memory and was stopped."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the validation was stopped: {reason}; validate it with the command line instead")
+        self.reason = reason
+
+
 def suggestion(name: str, known: Sequence[str]) -> str:
     """Say which known name was probably meant, or name them all when they are few.
 

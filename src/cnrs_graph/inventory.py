@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -12,9 +12,11 @@ import pyoxigraph as ox
 
 from cnrs_graph.dataset import Dataset, graph_name
 from cnrs_graph.formats import GRAPH_FORMATS, RESULT_FORMATS, Format
-from cnrs_graph.terms import compact, expand, graph_family
+from cnrs_graph.terms import Term, compact, expand, graph_family
 
 _TYPE = expand("rdf:type")
+#: What the data says of the dataset it describes holds for everything that is published with it.
+_OF_WHOLE = tuple(expand(f"dcterms:{name}") for name in ("title", "license"))
 #: The W3C's names for formats, for the ones that have one.
 _W3C_FORMATS: Mapping[str, str] = {
     "turtle": "Turtle",
@@ -38,6 +40,11 @@ _LIMITS: Mapping[str, str] = {
 }
 #: Characters that stand for themselves in a fragment, as RFC 3986 allows (section 3.5), and the percent sign.
 _IN_FRAGMENT = "/?!$&'()*+,;=:@-._~%"
+
+
+def w3c_format(fmt: Format) -> str:
+    """The W3C's IRI of a format."""
+    return f"http://www.w3.org/ns/formats/{_W3C_FORMATS[fmt.name]}"
 
 
 def dataset_iri(base: str) -> str:
@@ -68,8 +75,8 @@ class Census:
     properties: Mapping[str, int]
     graphs: Mapping[str, int]
     inferred: int
-    #: For each graph of links, the sites it leads to and the properties it uses.
-    links: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    #: For each graph of links, by site that it leads to and by property: how many links.
+    links: Mapping[str, Mapping[str, Mapping[str, int]]]
     examples: tuple[str, ...]
 
 
@@ -99,7 +106,7 @@ def census_of(said: Dataset) -> Census:
         graphs={graph: len(quads) for graph, quads in graphs.items()},
         inferred=0,
         links={
-            graph: (tuple(sorted(set(_targets(said.base, quads)))), tuple(_predicates(quads)))
+            graph: links_by_target(said.base, Counter((q.object, q.predicate) for q in quads))
             for graph, quads in graphs.items()
             if graph_family(said.base, graph) == "links"
         },
@@ -107,27 +114,41 @@ def census_of(said: Dataset) -> Census:
     )
 
 
-def describe_dataset(said: Dataset) -> tuple[ox.Quad, ...]:
+def describe_dataset(said: Dataset, *, dumps: Iterable[str] = ()) -> tuple[ox.Quad, ...]:
     """Describe a dataset that is held in memory with VoID, every number counted."""
     described = {ox.NamedNode(iri) for iri in published_datasets(said)}
-    return describe_census(said.base, census_of(said), [q for q in said.quads if q.subject in described])
+    about = [q for q in said.quads if q.subject in described]
+    return describe_census(said.base, census_of(said), about, dumps=dumps)
 
 
-def describe_census(base: str, census: Census, described: Iterable[ox.Quad]) -> tuple[ox.Quad, ...]:
+def describe_census(
+    base: str, census: Census, described: Iterable[ox.Quad], *, dumps: Iterable[str] = ()
+) -> tuple[ox.Quad, ...]:
     """Describe a dataset with VoID: its size, classes, properties, graphs and links, as they were counted.
 
     Graphs: inferred statements are left out; *described* is what the data says about its datasets, repeated.
-    Source: Describing Linked Datasets with the VoID Vocabulary, sections 2 to 4.
+    Source: Describing Linked Datasets with the VoID Vocabulary, sections 2 to 6.
     """
     whole = dataset_iri(base)
-    write = _Writer()
+    write = Writer()
+    write.link(f"{base}.well-known/void", "rdf:type", expand("void:DatasetDescription"))
+    write.link(f"{base}.well-known/void", "foaf:primaryTopic", whole)
     write.link(whole, "rdf:type", expand("void:Dataset"))
     write.number(whole, "void:triples", census.triples)
     write.number(whole, "void:distinctSubjects", census.subjects)
     write.number(whole, "void:distinctObjects", census.objects)
     write.text(whole, "void:uriSpace", f"{base}id/")
     write.link(whole, "void:sparqlEndpoint", f"{base}sparql")
-    write.quads.extend(ox.Quad(quad.subject, quad.predicate, quad.object) for quad in described)
+    for fmt in GRAPH_FORMATS:
+        write.link(whole, "void:feature", w3c_format(fmt))
+    for dump in dumps:
+        write.link(whole, "void:dataDump", dump)
+    for quad in described:
+        write.quads.append(ox.Quad(quad.subject, quad.predicate, quad.object))
+        if quad.subject != ox.NamedNode(whole):
+            write.link(whole, "dcterms:hasPart", str(quad.subject)[1:-1])
+        if quad.predicate.value in _OF_WHOLE:
+            write.quads.append(ox.Quad(ox.NamedNode(whole), quad.predicate, quad.object))
     for namespace in sorted({_namespace(term) for term in (*census.properties, *census.classes)}):
         write.link(whole, "void:vocabulary", namespace)
     for example in census.examples:
@@ -157,7 +178,7 @@ def describe_service(
     """
     endpoint = f"{base}sparql"
     service = f"{endpoint}#service"
-    write = _Writer()
+    write = Writer()
     write.link(service, "rdf:type", expand("sd:Service"))
     write.link(service, "sd:endpoint", endpoint)
     write.link(service, "sd:supportedLanguage", expand("sd:SPARQL11Query"))
@@ -166,7 +187,7 @@ def describe_service(
     if set(graphs) == set(default_graphs):
         write.link(service, "sd:feature", expand("sd:UnionDefaultGraph"))
     for fmt in (*result_formats, *graph_formats):
-        write.link(service, "sd:resultFormat", f"http://www.w3.org/ns/formats/{_W3C_FORMATS[fmt.name]}")
+        write.link(service, "sd:resultFormat", w3c_format(fmt))
     for name, value in (limits or {}).items():
         limit = f"{endpoint}#limit-{name}"
         write.text(service, "rdfs:comment", _LIMITS.get(name, f"{name}: {{}}").format(f"{value:g}"), "en")
@@ -189,7 +210,7 @@ def describe_graphs(
     """
     everything = graph_list_iri(base)
     data, default = f"{base}sparql#dataset", f"{base}sparql#default-graph"
-    write = _Writer()
+    write = Writer()
     write.link(everything, "rdf:type", expand("sd:GraphCollection"))
     write.link(data, "rdf:type", expand("sd:Dataset"))
     write.link(data, "sd:defaultGraph", default)
@@ -225,34 +246,42 @@ def default_graph_of(quads: Iterable[ox.Quad], names: Collection[str]) -> list[o
     return [ox.Quad(*triple) for triple in found]
 
 
-class _Writer:
+class Writer:
+    """Statements as they are collected."""
+
     def __init__(self) -> None:
         self.quads: list[ox.Quad] = []
 
+    def term(self, subject: str, curie: str, value: Term) -> None:
+        """Say something with a term that is there already."""
+        self.quads.append(ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), value))
+
     def link(self, subject: str, curie: str, target: str) -> None:
+        """Link to an IRI; nothing is said if it is empty."""
         if target:
-            self.quads.append(
-                ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), ox.NamedNode(target))
-            )
+            self.term(subject, curie, ox.NamedNode(target))
 
     def number(self, subject: str, curie: str, value: float) -> None:
+        """Say a number."""
         whole = value == int(value)
-        literal = ox.Literal(
-            str(int(value) if whole else value),
-            datatype=ox.NamedNode(expand("xsd:integer" if whole else "xsd:decimal")),
+        self.typed(
+            subject, curie, str(int(value) if whole else value), "xsd:integer" if whole else "xsd:decimal"
         )
-        self.quads.append(ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), literal))
+
+    def typed(self, subject: str, curie: str, value: str, datatype: str) -> None:
+        """Say a value with its datatype."""
+        self.term(subject, curie, ox.Literal(value, datatype=ox.NamedNode(expand(datatype))))
 
     def text(self, subject: str, curie: str, value: str, language: str | None = None) -> None:
-        literal = ox.Literal(value, language=language) if language else ox.Literal(value)
-        self.quads.append(ox.Quad(ox.NamedNode(subject), ox.NamedNode(expand(curie)), literal))
+        """Say a text, in a language or in none."""
+        self.term(subject, curie, ox.Literal(value, language=language) if language else ox.Literal(value))
 
 
 def _is_dataset(term: object) -> bool:
     return isinstance(term, ox.NamedNode) and term.value in (expand("dcat:Dataset"), expand("void:Dataset"))
 
 
-def _partitions(write: _Writer, whole: str, census: Census) -> None:
+def _partitions(write: Writer, whole: str, census: Census) -> None:
     """Classes with their instances, properties with their triples."""
     write.number(whole, "void:classes", len(census.classes))
     write.number(whole, "void:properties", len(census.properties))
@@ -269,41 +298,41 @@ def _partitions(write: _Writer, whole: str, census: Census) -> None:
         write.number(node, "void:triples", count)
 
 
-def _subsets(write: _Writer, base: str, census: Census) -> None:
-    """Each graph as a subset; a graph of links as a linkset with its targets."""
+def _subsets(write: Writer, base: str, census: Census) -> None:
+    """Each graph as a subset; of a graph of links, the links to each site as a linkset."""
     whole = dataset_iri(base)
     for graph, count in sorted(census.graphs.items()):
         if not graph:
             continue
         write.link(whole, "void:subset", graph)
+        write.link(graph, "rdf:type", expand("void:Dataset"))
         write.number(graph, "void:triples", count)
-        if graph not in census.links:
-            write.link(graph, "rdf:type", expand("void:Dataset"))
-            continue
-        targets, predicates = census.links[graph]
-        write.link(graph, "rdf:type", expand("void:Linkset"))
-        write.link(graph, "void:subjectsTarget", whole)
-        for target in targets:
-            write.link(graph, "void:objectsTarget", target)
-        for predicate in predicates:
-            write.link(graph, "void:linkPredicate", predicate)
+        for target, uses in sorted(census.links.get(graph, {}).items()):
+            linkset = f"{whole}#{quote(graph.removeprefix(f'{base}graph/'), safe=_IN_FRAGMENT)}/{target}"
+            write.link(graph, "void:subset", linkset)
+            write.link(linkset, "rdf:type", expand("void:Linkset"))
+            write.link(linkset, "void:subjectsTarget", whole)
+            write.link(linkset, "void:objectsTarget", target)
+            write.number(linkset, "void:triples", sum(uses.values()))
+            for predicate in sorted(uses):
+                write.link(linkset, "void:linkPredicate", predicate)
 
 
-def _predicates(quads: Iterable[ox.Quad]) -> list[str]:
-    return sorted({quad.predicate.value for quad in quads})
+def links_by_target(base: str, uses: Mapping[tuple[Term, Term], int]) -> dict[str, dict[str, int]]:
+    """How often each property leads to each site, from how often it leads to each IRI."""
+    found: dict[str, dict[str, int]] = {}
+    for (value, predicate), count in uses.items():
+        target = target_of(base, value.value) if isinstance(value, ox.NamedNode) else None
+        if target is not None and isinstance(predicate, ox.NamedNode):
+            by_property = found.setdefault(target, {})
+            by_property[predicate.value] = by_property.get(predicate.value, 0) + count
+    return {target: dict(sorted(found[target].items())) for target in sorted(found)}
 
 
 def target_of(base: str, iri: str) -> str | None:
     """The site that a link leads to; None when it stays here, or leads to no site."""
     parts = urlsplit(iri)
     return f"{parts.scheme}://{parts.netloc}/" if parts.netloc and not iri.startswith(base) else None
-
-
-def _targets(base: str, quads: Iterable[ox.Quad]) -> Iterator[str]:
-    for quad in quads:
-        target = target_of(base, quad.object.value) if isinstance(quad.object, ox.NamedNode) else None
-        if target is not None:
-            yield target
 
 
 def _namespace(iri: str) -> str:

@@ -14,7 +14,7 @@ from cnrs_graph.core_checks import CheckedShape, Checks
 from cnrs_graph.plain_queries import Query, queries
 from cnrs_graph.query_checks import answers
 from cnrs_graph.shape_graph import Node, ShapeGraph
-from cnrs_graph.shapes import is_off, targeted
+from cnrs_graph.shapes import is_off, rule_of, shown, targeted
 from cnrs_graph.statements import Statements
 from cnrs_graph.terms import Term
 
@@ -121,3 +121,14 @@ class Judge:
 
     def _by_reference(self, focus: Mapping[Node, set[Term]]) -> list[Breach]:
         return shacl_engine.run(shacl_engine.data_graph(chain(*self._parts)), self._graph, only=focus)
+
+
+def plan_text(plan: Plan | None, graph: ShapeGraph) -> str:
+    """Which shapes were checked here, which went to pySHACL, and why."""
+    asked = plan.asked if plan is not None else {}
+    here = len(plan.here) if plan is not None else 0
+    lines = [f"{here} {'shape' if here == 1 else 'shapes'} checked here, {len(asked)} by pySHACL"]
+    lines += [
+        f"{rule_of(graph, node)}  {shown(node)}: {reason}" for node, reason in sorted(asked.items(), key=str)
+    ]
+    return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pyoxigraph as ox
 
 from cnrs_graph.descriptions import DERIVED_FROM, Index, node_key
+from cnrs_graph.dumps import SUMS, Dump
 from cnrs_graph.executables import shared_prefixes
 from cnrs_graph.inventory import dataset_iri
 from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
@@ -17,8 +18,8 @@ from cnrs_graph.terms import expand, graph_family, local_name
 _LISTED = 500
 
 
-def front_page(desk: Desk, about: str | None, formats: Sequence[DataLink]) -> bytes:
-    """Write the front page: what this is, how much there is, the ways in."""
+def front_page(desk: Desk, about: str | None, formats: Sequence[DataLink], embedded: str) -> bytes:
+    """Write the front page: what this is, how much there is, the ways in; *embedded* is for crawlers."""
     return render(
         desk,
         "front.html",
@@ -27,6 +28,7 @@ def front_page(desk: Desk, about: str | None, formats: Sequence[DataLink]) -> by
         prose=_about(desk, about),
         counts=class_counts(desk),
         formats=formats,
+        embedded=embedded,
     )
 
 
@@ -69,9 +71,15 @@ def queries_page(desk: Desk, catalogue: Mapping[str, SavedQuery], formats: Seque
 
 
 def dataset_page(
-    desk: Desk, about: str | None, graphs: Mapping[str, int], formats: Sequence[DataLink]
+    desk: Desk,
+    about: str | None,
+    graphs: Mapping[str, int],
+    formats: Sequence[DataLink],
+    catalogue: Sequence[DataLink],
+    dumps: Sequence[Dump],
+    embedded: str,
 ) -> bytes:
-    """Write the page about the dataset: description, graphs with their sources, sizes."""
+    """Write the page about the dataset: description, files, graphs with their sources, sizes."""
     return render(
         desk,
         "dataset.html",
@@ -82,7 +90,11 @@ def dataset_page(
         total=sum(graphs.values()),
         counts=class_counts(desk),
         formats=formats,
+        catalogue=catalogue,
+        dumps=[(dump, desk.local(f"/dump/{dump.name}"), size_text(dump.size)) for dump in dumps],
+        sums=desk.local(f"/dump/{SUMS}"),
         iri=dataset_iri(desk.index.base),
+        embedded=embedded,
     )
 
 
@@ -188,6 +200,21 @@ def browsable(index: Index) -> dict[str, str]:
 def slug_of(kind: str) -> str:
     """The name of a class in the path of its list."""
     return quote(local_name(kind), safe="")
+
+
+def size_text(size_bytes: int) -> str:
+    r"""A size as people read it, in powers of a thousand; number and unit stay on one line.
+
+    >>> [size_text(size).replace("\N{NO-BREAK SPACE}", " ") for size in (999, 213844, 3224008)]
+    ['999 B', '214 kB', '3.2 MB']
+    """
+    size, unit = float(size_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    digits = 1 if unit not in ("B", "kB") and size < 10 else 0
+    return f"{size:.{digits}f}\N{NO-BREAK SPACE}{unit}"
 
 
 def _families(desk: Desk, graphs: Mapping[str, int]) -> dict[str, list[tuple[Shown, int, list[Shown]]]]:

@@ -70,7 +70,11 @@ def ordered(term: Term, other: Term) -> int | None:
         return None
     sides = [_comparable(each) or _spelt(each) for each in (term, other)]
     if sides[0] is not None and sides[1] is not None:
-        return _order(sides[0][1], sides[1][1]) if sides[0][0] == sides[1][0] else None
+        kinds = {sides[0][0], sides[1][0]}
+        if len(kinds) == 1:
+            return _order(sides[0][1], sides[1][1])
+        if "text" in kinds:
+            return None
     return shacl_engine.ordered(term, other)
 
 

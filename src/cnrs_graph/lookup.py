@@ -335,6 +335,20 @@ class Stored:
     changes: bool
     #: The folder that an engine here opens; None for an endpoint.
     folder: Path | None = None
+    #: The folder with the files of the whole dataset, if they were made.
+    dumps: Path | None = None
+
+    def things(self, start: int, count: int) -> tuple[str, ...]:
+        """The IRIs of some things that have a page, in their order, so many after so many."""
+        fetched = self.index.fetched
+        shelves = fetched.shelves
+        said = (
+            f"{shelves.anywhere('?s ?p ?o')} "
+            f"FILTER(!BOUND(?g) || ?g NOT IN (<{shelves.inferred}>, <{shelves.queries}>)) "
+            f'FILTER(STRSTARTS(STR(?s), "{shelves.base}id/"))'
+        )
+        text = f"SELECT DISTINCT ?s {{ {said} }} ORDER BY ?s LIMIT {count} OFFSET {start}"
+        return tuple(node_key(row["s"]) for row in fetched.store.query(text).rows())
 
     def quads_of(self, graph: str, limit: int) -> tuple[ox.Quad, ...]:
         """The statements of one graph, of the default graph if it has no name, so many at most."""

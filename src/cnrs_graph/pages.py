@@ -287,6 +287,11 @@ def render(desk: Desk, template: str, *, title: str, here: str = "", **values: o
     return text.encode()
 
 
+def fill(template: str, **values: object) -> str:
+    """Fill a template in by itself, without the frame of the site."""
+    return _environment().get_template(template).render(**values)
+
+
 #: The links every page starts with: a word and a path.
 _NAVIGATION: Sequence[tuple[str, str]] = (
     ("browse", "/browse"),

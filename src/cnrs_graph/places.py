@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pyoxigraph as ox
 
 from cnrs_graph.errors import Place
+from cnrs_graph.inputs import READABLE, content_of, extension_of
 from cnrs_graph.terms import PREFIXES, Term
 
 #: The files whose lines we can count; in others a statement has the file as its place.
@@ -147,8 +148,8 @@ def find(
 
 def _locate_file(path: Path, graph: str, subjects: frozenset[Term] | None) -> Iterator[Located]:
     """Locate the triples of a file; a file whose lines we cannot count gives them without line."""
-    content = path.read_bytes()
-    if path.suffix.lower() in LINED:
+    content = content_of(path)
+    if extension_of(path) in LINED:
         try:
             yield from locate(content.decode(), base=graph, subjects=subjects)
         except ValueError:
@@ -162,8 +163,7 @@ def _locate_file(path: Path, graph: str, subjects: frozenset[Term] | None) -> It
 def _without_lines(
     content: bytes, path: Path, graph: str, subjects: frozenset[Term] | None
 ) -> Iterator[Located]:
-    form = ox.RdfFormat.from_extension(path.suffix.lower().removeprefix(".")) or ox.RdfFormat.RDF_XML
-    for quad in ox.parse(input=content, format=form, base_iri=graph):
+    for quad in ox.parse(input=content, format=READABLE[extension_of(path)], base_iri=graph):
         if subjects is None or quad.subject in subjects:
             yield Located(quad.subject, None, None, None, None)
             yield Located(quad.subject, quad.predicate, quad.object, None, None)

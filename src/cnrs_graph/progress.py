@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 from typing import Self, TextIO
 
 _REDRAW_SECONDS = 0.1
 _WIDTH = 24
+_STEP_SECONDS = 1.0
 
 
 class Bar:
@@ -41,11 +43,50 @@ class Bar:
         self._draw("")
 
 
-class _Unseen:
+class Steps:
+    """A line that says what is being done and since when, drawn when it takes long; wiped at the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._start = time.monotonic()
+        self._doing = ""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+        self._drawn = False
+
+    def say(self, doing: str) -> None:
+        """Say what is being done from now on."""
+        self._doing = doing
+
+    def _tick(self) -> None:
+        while not self._over.wait(_STEP_SECONDS):
+            seconds = time.monotonic() - self._start
+            self._stream.write(f"\r\x1b[2K{self._doing} … {seconds:.0f} s")
+            self._stream.flush()
+            self._drawn = True
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._drawn:
+            self._stream.write("\r\x1b[2K")
+            self._stream.flush()
+
+
+class Unseen:
     """A bar for who cannot see one."""
 
     def show(self, done: int, total: int) -> None:
         """Draw nothing."""
+
+    def say(self, doing: str) -> None:
+        """Say nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -56,9 +97,9 @@ class _Unseen:
         pass
 
 
-def unseen() -> _Unseen:
+def unseen() -> Unseen:
     """A bar that is not drawn."""
-    return _Unseen()
+    return Unseen()
 
 
 def line(done: int, total: int, seconds: float) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pyoxigraph as ox
 
+from cnrs_graph import imports
 from cnrs_graph.config import Config
-from cnrs_graph.dataset import Dataset, load, load_as, merged, nquads, source_files
+from cnrs_graph.dataset import Dataset, load, merged, nquads, read_file, source_files
 from cnrs_graph.errors import NonConformingDataError
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
@@ -121,26 +124,56 @@ def infer(config: Config, said: Dataset) -> tuple[ox.Quad, ...]:
     return entail(accepted.quads, rules, into=inferred_graph(config.base))
 
 
+@dataclass(frozen=True)
+class ToValidate:
+    """What a validation looks at: data, shapes, and the context whose statements count with the data."""
+
+    said: Dataset
+    shapes: Dataset
+    context: Dataset
+    #: What an owl:imports names and no file given or mapped holds.
+    missing: tuple[imports.Missing, ...] = ()
+
+
 def to_validate(
-    config: Config, paths: Sequence[Path] = (), shapes: Sequence[Path] = ()
-) -> tuple[Dataset, Dataset, Dataset]:
-    """What a validation looks at: the data, the shapes, and the context whose statements count with the data.
+    config: Config,
+    paths: Sequence[Path] = (),
+    shapes: Sequence[Path] = (),
+    *,
+    imported: Mapping[str, Path] = MappingProxyType({}),
+) -> ToValidate:
+    """What a validation looks at.
 
     Without paths the published data is meant. A file that stands at the place of a published one (the same
     path below its folder) takes its place; the rest of what is published is context. With shapes given,
     exactly those count and there is no context: any data, anybody's shapes.
-    Graphs: claims, and what else stays outside the default graph, is not validated.
+    Graphs: claims, and what else stays outside the default graph, is not validated. What the data imports is
+    context, what the shapes import are shapes; both come from the files given, and those in *imported*.
     Raises: SourceError when a file cannot be read or parsed.
     """
+
+    def read_import(path: Path) -> Dataset:
+        return _apart(config.base, [path], "imported")
+
     if shapes:
-        data = [load(path, base=config.base) for path in paths or config.data]
-        chosen = [load(path, base=config.base, under=f"shapes/{at}") for at, path in enumerate(shapes)]
-        return merged(*data), merged(*chosen), Dataset(config.base, ())
+        said = _apart(config.base, paths or config.data)
+        chosen = _apart(config.base, shapes, "shapes")
+        rules = merged(chosen, *imports.follow(chosen, imported, read_import))
+        context = merged(Dataset(config.base, ()), *imports.follow(said, imported, read_import))
+        lost = imports.missing(imported, said, rules, context)
+        return ToValidate(said, rules, context, lost)
     published = read(config)
-    mine = published if not paths else merged(*(_in_place(config.base, path, published) for path in paths))
+    mine = published if not paths else _in_place(config.base, paths, published)
     everything = merged(mine, published)
     own = mine.without("ontology", "shapes", *config.outside_default)
-    return own, everything.only("shapes"), everything.without("shapes", *config.outside_default)
+    context = everything.without("shapes", *config.outside_default)
+    brought = imports.follow(everything, imported, read_import)
+    return ToValidate(
+        own,
+        everything.only("shapes"),
+        merged(context, *brought),
+        imports.missing(imported, everything, *brought),
+    )
 
 
 def check(config: Config) -> Report:
@@ -148,8 +181,8 @@ def check(config: Config) -> Report:
 
     Raises: SourceError, ShapesError, VacuousShapesError.
     """
-    said, shapes, context = to_validate(config)
-    return validate(said, load_shapes(shapes), context=context)
+    looked_at = to_validate(config)
+    return validate(looked_at.said, load_shapes(looked_at.shapes), context=looked_at.context)
 
 
 def build(config: Config, *, validated: bool = True) -> Publication:
@@ -187,6 +220,7 @@ def load_into(
     *,
     inferring: bool = True,
     replace: bool = False,
+    dumping: bool = False,
     progress: disk.Progress | None = None,
 ) -> disk.Manifest:
     """Build a store on disk from the configured data, ontology and shapes.
@@ -210,6 +244,7 @@ def load_into(
         rules=read_rules(config.ontology / "rules" / "core") if inferring else None,
         beside=described(config.base, Catalogue(config.queries)).quads,
         replace=replace,
+        dumping=dumping,
         progress=progress or disk.untold,
     )
 
@@ -235,10 +270,38 @@ def on_store(config: Config, stored: Stored) -> Publication:
     )
 
 
-def _in_place(base: str, path: Path, published: Dataset) -> Dataset:
+def _in_place(base: str, paths: Iterable[Path], published: Dataset) -> Dataset:
     """Read files, giving each the graph of the published file at the same place, if there is one."""
-    root = path if path.is_dir() else path.parent
-    return merged(*(load_as(file, base, _place(base, file, root, published)) for file in source_files(path)))
+    return _together(base, _files(paths), lambda file, root: _place(base, file, root, published))
+
+
+def _apart(base: str, paths: Iterable[Path], under: str = "") -> Dataset:
+    """Read files of anybody, each into a graph of its own, whatever it is called."""
+    return _together(
+        base, _files(paths), lambda file, root: graph_iri(base, PurePath(under) / file.relative_to(root))
+    )
+
+
+def _files(paths: Iterable[Path]) -> Mapping[Path, Path]:
+    """The files at paths, each once, with the folder they were looked for in."""
+    found: dict[Path, tuple[Path, Path]] = {}
+    for path in paths:
+        for file in source_files(path):
+            found.setdefault(file.resolve(), (file, path if path.is_dir() else path.parent))
+    return dict(found.values())
+
+
+def _together(base: str, files: Mapping[Path, Path], graph_of: Callable[[Path, Path], str]) -> Dataset:
+    """Every statement of the files; two that would take one graph are told apart by their paths."""
+    graphs: dict[str, Path] = {}
+    quads: list[ox.Quad] = []
+    for file, root in files.items():
+        graph = graph_of(file, root)
+        if graph in graphs:
+            graph = f"{base}graph/file{quote(file.resolve().as_posix())}"
+        graphs[graph] = file
+        quads += read_file(file, graph=graph)
+    return Dataset(base, tuple(quads), graphs)
 
 
 def _place(base: str, file: Path, root: Path, published: Dataset) -> str:

@@ -17,6 +17,8 @@ STATUS: Mapping[type[Exception], int] = {
     errors.UnsupportedMediaTypeError: 415,
     errors.TooLargeError: 413,
     errors.MethodNotAllowedError: 405,
+    errors.NothingCheckedError: 422,
+    errors.CheckStoppedError: 504,
     errors.QueryError: 400,
     errors.RefusedQueryError: 403,
     errors.ParameterError: 400,
@@ -42,6 +44,7 @@ _TITLES: Mapping[int, str] = {
     410: "Withdrawn",
     413: "Too large",
     415: "Unknown request format",
+    422: "Nothing was checked",
     500: "Our mistake",
     502: "The remote endpoint failed",
     503: "Not now",
@@ -90,12 +93,15 @@ def success(
     links: Sequence[str] = (),
     max_age_seconds: int = 300,
     policy: str = PAGE_POLICY,
+    digest: str | None = None,
 ) -> Reply:
     """Answer with a representation, or with 304 when the client has this very one.
 
+    *digest* is the SHA-256 of a body that is sent by other means.
+
     Source: RFC 9110, sections 13.1.2 (If-None-Match) and 15.4.5 (304).
     """
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    tag = f'"{(digest or hashlib.sha256(body).hexdigest())[:32]}"'
     headers = [("ETag", tag), ("Cache-Control", f"public, max-age={max_age_seconds}"), *_EVERYWHERE]
     if vary:
         headers.append(("Vary", vary))

@@ -3,89 +3,117 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from cnrs_graph.judging import Plan
-from cnrs_graph.shapes import rule_of, shown
-from cnrs_graph.validation import Explanation, Report, Result, Severity, Shapes, in_language
+from cnrs_graph.outcome import Outcome
+from cnrs_graph.report_text import text
+from cnrs_graph.validation import Result
+
+#: The schema that the JSON format keeps to.
+SCHEMA = Path(__file__).parent / "schemas" / "report.schema.json"
 
 
-def report_bytes(report: Report, name: str, language: str) -> bytes:
-    """Write a report: one line a finding, JSON for programs, or a standard SHACL report in Turtle.
+def report_bytes(outcome: Outcome, name: str, *, excerpts: bool = False, colours: bool = False) -> bytes:
+    """Write an outcome in one of FORMATS; text also with the lines it speaks of, and with colours.
 
-    Source: Shapes Constraint Language (SHACL), section 3.6, for Turtle.
+    Graphs: turtle, ntriples and jsonld are the standard report, with what was accepted before too.
+    Source: Shapes Constraint Language (SHACL), section 3.6, for these three.
     """
-    if name == "turtle":
-        return bytes(report.graph.serialize(format="turtle", encoding="utf-8"))
-    if name == "json":
-        return (json.dumps(_as_json(report, language), ensure_ascii=False, indent=2) + "\n").encode()
-    return "".join(f"{finding_line(result, language)}\n" for result in report.results).encode()
+    if name == "text":
+        return text(outcome, excerpts=excerpts, colours=colours).encode()
+    return FORMATS[name](outcome)
 
 
-def finding_line(result: Result, language: str) -> str:
-    """One finding on a line that an editor can open: `path:line:column: severity rule label: message`."""
-    place = str(result.place) if result.place else str(result.focus)
-    severity = result.severity.name.lower()
+def _json(outcome: Outcome) -> bytes:
+    return (json.dumps(_as_json(outcome), ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def _turtle(outcome: Outcome) -> bytes:
+    return bytes(outcome.graph.serialize(format="turtle", encoding="utf-8"))
+
+
+def _ntriples(outcome: Outcome) -> bytes:
+    lines: str = outcome.graph.serialize(format="nt")
+    return ("\n".join(sorted(line for line in lines.splitlines() if line)) + "\n").encode()
+
+
+def _jsonld(outcome: Outcome) -> bytes:
+    from cnrs_graph.terms import PREFIXES
+
+    context = {prefix: PREFIXES[prefix] for prefix in ("sh", "xsd", "rdf")}
     return (
-        f"{place}: {severity} {result.rule} {_one_line(result.label)}: {_one_line(result.message(language))}"
+        bytes(outcome.graph.serialize(format="json-ld", context=context, encoding="utf-8", sort_keys=True))
+        + b"\n"
     )
 
 
-def summary(report: Report, statements: int, refused: bool, fail_on: str) -> str:  # noqa: FBT001 - a verdict
-    """Say in one line what came out, and what decides."""
-    counts = [
-        _counted(sum(result.severity is severity for result in report.results), severity.name.lower())
-        for severity in sorted(Severity, reverse=True)
-    ]
-    verdict = f"findings at or above {fail_on}" if refused else f"no finding at or above {fail_on}"
-    return f"{', '.join(counts)} in {statements} statements; {verdict}"
+def _text(outcome: Outcome) -> bytes:
+    return text(outcome).encode()
 
 
-def explanation_text(explanation: Explanation, language: str) -> str:
-    """What a rule asks, why, of what, and how it is written, for a terminal."""
-    sources = ", ".join(explanation.sources)
-    lines = [
-        f"{explanation.rule}  {in_language(explanation.labels, language)}",
-        in_language(explanation.descriptions, language),
-        "",
-        f"severity   {explanation.severity.name.lower()}",
-        f"looks at   {', '.join(explanation.targets) or 'nothing'}",
-        f"comes from {sources or in_language(explanation.notes, language) or 'nowhere'}",
-        f"says       {in_language(explanation.messages, language)}",
-        f"shape      {explanation.shape}",
-        "",
-        explanation.turtle.strip(),
-    ]
-    return "\n".join(lines) + "\n"
+def _sarif(outcome: Outcome) -> bytes:
+    from cnrs_graph.ci_reports import sarif
+
+    return sarif(outcome).encode()
 
 
-def plan_text(plan: Plan | None, shapes: Shapes) -> str:
-    """Which shapes were checked here, which went to pySHACL, and why."""
-    asked = plan.asked if plan is not None else {}
-    here = len(plan.here) if plan is not None else 0
-    lines = [f"{_counted(here, 'shape')} checked here, {len(asked)} by pySHACL"]
-    lines += [
-        f"{rule_of(shapes.graph, node)}  {shown(node)}: {reason}"
-        for node, reason in sorted(asked.items(), key=str)
-    ]
-    return "\n".join(lines) + "\n"
+def _junit(outcome: Outcome) -> bytes:
+    from cnrs_graph.ci_reports import junit
+
+    return junit(outcome).encode()
 
 
-def _as_json(report: Report, language: str) -> Mapping[str, Any]:
+def _github(outcome: Outcome) -> bytes:
+    from cnrs_graph.ci_reports import github
+
+    return github(outcome).encode()
+
+
+def _html(outcome: Outcome) -> bytes:
+    from cnrs_graph.report_page import page
+
+    return page(outcome).encode()
+
+
+#: What a report can be written in; what a format needs is imported when it is used.
+FORMATS: Mapping[str, Callable[[Outcome], bytes]] = {
+    "text": _text,
+    "json": _json,
+    "turtle": _turtle,
+    "ntriples": _ntriples,
+    "jsonld": _jsonld,
+    "sarif": _sarif,
+    "junit": _junit,
+    "github": _github,
+    "html": _html,
+}
+
+
+def _as_json(outcome: Outcome) -> Mapping[str, Any]:
     return {
-        "conforms": report.conforms,
-        "worst": report.worst.name.lower() if report.worst else None,
-        "counts": {
-            severity.name.lower(): sum(result.severity is severity for result in report.results)
-            for severity in Severity
-        },
-        "results": [_finding(result, language) for result in report.results],
+        "version": 1,
+        "language": outcome.language,
+        "conforms": outcome.conforms,
+        "failOn": outcome.fail_on.name.lower(),
+        "refused": outcome.refused,
+        "worst": outcome.worst.name.lower() if outcome.worst else None,
+        "statements": outcome.statements,
+        "accepted": outcome.accepted,
+        "gone": outcome.gone,
+        "counts": {severity.name.lower(): count for severity, count in outcome.counts().items()},
+        "byRule": outcome.by_rule(),
+        "byFile": outcome.by_file(),
+        "results": [
+            _finding(result, fingerprint, outcome.language)
+            for result, fingerprint in zip(outcome.results, outcome.prints, strict=True)
+        ],
     }
 
 
-def _finding(result: Result, language: str) -> Mapping[str, Any]:
-    place = result.place
+def _finding(result: Result, fingerprint: str, language: str) -> Mapping[str, Any]:
+    place, hint = result.place, result.hint
     return {
         "rule": result.rule,
         "severity": result.severity.name.lower(),
@@ -95,17 +123,11 @@ def _finding(result: Result, language: str) -> Mapping[str, Any]:
         "value": None if result.value is None else str(result.value),
         "message": result.message(language),
         "messages": dict(result.messages),
+        "hint": {"written": hint.written, "meant": hint.meant} if hint else None,
         "shape": result.shape,
+        "component": result.component,
+        "fingerprint": fingerprint,
         "file": place.path.as_posix() if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,
     }
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _one_line(text: str) -> str:
-    """Text for a terminal: one line, no control characters that a terminal would obey."""
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -171,6 +171,10 @@ class ShapeGraph:
         """What has a value under a predicate."""
         return (subject for subject, _, _ in self.triples((None, predicate, value)))
 
+    def predicates(self, subject: Any = None, value: Any = None) -> Iterator[Any]:
+        """What a subject is connected to a value by."""
+        return (predicate for _, predicate, _ in self.triples((subject, None, value)))
+
     def predicate_objects(self, subject: Any) -> Iterator[tuple[Any, Any]]:
         """All that is said of a subject."""
         return ((predicate, value) for _, predicate, value in self.triples((subject, None, None)))
@@ -186,6 +190,16 @@ class ShapeGraph:
             seen.add(head)
             yield from tuple(self.objects(head, _FIRST))[:1]
             head = self.value(head, _REST)
+
+    def transitive_objects(self, subject: Any, predicate: Any) -> Iterator[Any]:
+        """A node, and all that it leads to over a property, nearest first."""
+        waiting, seen = [subject], {subject}
+        while waiting:
+            current = waiting.pop(0)
+            yield current
+            new = [each for each in self.objects(current, predicate) if each not in seen]
+            seen.update(new)
+            waiting += new
 
     def transitive_subjects(self, predicate: Any, value: Any) -> Iterator[Any]:
         """A node, and all that lead to it over a property, nearest first."""

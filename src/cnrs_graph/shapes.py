@@ -14,7 +14,7 @@ import pyoxigraph as ox
 from cnrs_graph import shape_graph
 from cnrs_graph.terms import PREFIXES, compact, local_name, to_rdflib
 
-_SH, _RDF, _RDFS, _OWL = (PREFIXES[name] for name in ("sh", "rdf", "rdfs", "owl"))
+_SH, _RDF, _RDFS, _OWL, _XSD = (PREFIXES[name] for name in ("sh", "rdf", "rdfs", "owl", "xsd"))
 _DCTERMS = PREFIXES["dcterms"]
 #: What makes a shape look at nodes.
 TARGETS = ("targetClass", "targetNode", "targetSubjectsOf", "targetObjectsOf", "target")
@@ -24,51 +24,114 @@ PART_LISTS = ("and", "or", "xone")
 #: What a shape may say in the SHACL namespace and the engine does not carry out.
 NOT_CARRIED_OUT = frozenset(("target", "rule", "expression", "js", "values"))
 
+#: What says something only beside another parameter.
+_NEEDS_BESIDE: Mapping[str, str] = {
+    "flags": "pattern",
+    "qualifiedMinCount": "path",
+    "qualifiedMaxCount": "path",
+    "qualifiedValueShapesDisjoint": "path",
+}
+#: Parameters that count when their value is true, written so.
+BOOLEANS = frozenset(("closed", "deactivated", "uniqueLang", "qualifiedValueShapesDisjoint"))
 _LISTS = frozenset((*PART_LISTS, "in", "languageIn", "ignoredProperties"))
 _NODES = frozenset((*PARTS, *TARGETS, "severity", "class", "datatype", "nodeKind")) - {"targetNode"}
 
-#: Our own words for Core constraints without message: the engine's are in English and their order varies.
-_WORDING: Mapping[str, tuple[str, str, str]] = {
-    "And": ("and", "does not conform to all of the shapes", "ne respecte pas toutes les formes"),
-    "Class": ("class", "is not a {}", "n'est pas un {}"),
-    "Closed": ("closed", "is not allowed here", "n'est pas admis ici"),
-    "Datatype": ("datatype", "is not a valid {}", "n'est pas un {} valide"),
-    "Disjoint": ("disjoint", "must differ from the values of {}", "doit différer des valeurs de {}"),
-    "Equals": ("equals", "must be the same as the values of {}", "doit être identique aux valeurs de {}"),
-    "HasValue": ("hasValue", "lacks the value {}", "n'a pas la valeur {}"),
-    "In": ("in", "is not one of {}", "n'est pas dans la liste {}"),
-    "LanguageIn": ("languageIn", "its language is not one of {}", "sa langue n'est pas dans la liste {}"),
-    "LessThan": ("lessThan", "is not less than {}", "n'est pas inférieur à {}"),
-    "LessThanOrEquals": ("lessThanOrEquals", "is more than {}", "est supérieur à {}"),
-    "MaxCount": ("maxCount", "allows at most {}", "admet au plus {}"),
-    "MaxExclusive": ("maxExclusive", "is not less than {}", "n'est pas inférieur à {}"),
-    "MaxInclusive": ("maxInclusive", "is more than {}", "est supérieur à {}"),
-    "MaxLength": ("maxLength", "is longer than {} characters", "a plus de {} caractères"),
-    "MinCount": ("minCount", "needs at least {}", "demande au moins {}"),
-    "MinExclusive": ("minExclusive", "is not more than {}", "n'est pas supérieur à {}"),
-    "MinInclusive": ("minInclusive", "is less than {}", "est inférieur à {}"),
-    "MinLength": ("minLength", "is shorter than {} characters", "a moins de {} caractères"),
-    "Node": ("node", "does not conform to {}", "ne respecte pas {}"),
-    "NodeKind": ("nodeKind", "is not a {}", "n'est pas un {}"),
-    "Not": ("not", "must not conform to {}", "ne doit pas respecter {}"),
-    "Or": ("or", "conforms to none of the shapes", "ne respecte aucune des formes"),
-    "Pattern": ("pattern", "does not match the pattern {}", "ne correspond pas au motif {}"),
+#: Our own words for Core constraints without message, in English, French and Spanish: the engine's are in
+#: English and their order varies.
+_WORDING: Mapping[str, tuple[str, str, str, str]] = {
+    "And": (
+        "and",
+        "does not conform to all of the shapes",
+        "ne respecte pas toutes les formes",
+        "no cumple todas las formas",
+    ),
+    "Class": ("class", "is not a {}", "n'est pas un {}", "no es un {}"),
+    "Closed": ("closed", "is not allowed here", "n'est pas admis ici", "no se admite aquí"),
+    "Datatype": ("datatype", "is not a valid {}", "n'est pas un {} valide", "no es un {} válido"),
+    "Disjoint": (
+        "disjoint",
+        "must differ from the values of {}",
+        "doit différer des valeurs de {}",
+        "debe diferir de los valores de {}",
+    ),
+    "Equals": (
+        "equals",
+        "must be the same as the values of {}",
+        "doit être identique aux valeurs de {}",
+        "debe ser igual a los valores de {}",
+    ),
+    "HasValue": ("hasValue", "lacks the value {}", "n'a pas la valeur {}", "no tiene el valor {}"),
+    "In": ("in", "is not one of {}", "n'est pas dans la liste {}", "no está en la lista {}"),
+    "LanguageIn": (
+        "languageIn",
+        "its language is not one of {}",
+        "sa langue n'est pas dans la liste {}",
+        "su idioma no está en la lista {}",
+    ),
+    "LessThan": ("lessThan", "is not less than {}", "n'est pas inférieur à {}", "no es menor que {}"),
+    "LessThanOrEquals": ("lessThanOrEquals", "is more than {}", "est supérieur à {}", "es mayor que {}"),
+    "MaxCount": ("maxCount", "allows at most {}", "admet au plus {}", "admite como máximo {}"),
+    "MaxExclusive": ("maxExclusive", "is not less than {}", "n'est pas inférieur à {}", "no es menor que {}"),
+    "MaxInclusive": ("maxInclusive", "is more than {}", "est supérieur à {}", "es mayor que {}"),
+    "MaxLength": (
+        "maxLength",
+        "is longer than {} characters",
+        "a plus de {} caractères",
+        "tiene más de {} caracteres",
+    ),
+    "MinCount": ("minCount", "needs at least {}", "demande au moins {}", "requiere al menos {}"),
+    "MinExclusive": ("minExclusive", "is not more than {}", "n'est pas supérieur à {}", "no es mayor que {}"),
+    "MinInclusive": ("minInclusive", "is less than {}", "est inférieur à {}", "es menor que {}"),
+    "MinLength": (
+        "minLength",
+        "is shorter than {} characters",
+        "a moins de {} caractères",
+        "tiene menos de {} caracteres",
+    ),
+    "Node": ("node", "does not conform to {}", "ne respecte pas {}", "no cumple {}"),
+    "NodeKind": ("nodeKind", "is not a {}", "n'est pas un {}", "no es un {}"),
+    "Not": ("not", "must not conform to {}", "ne doit pas respecter {}", "no debe cumplir {}"),
+    "Or": (
+        "or",
+        "conforms to none of the shapes",
+        "ne respecte aucune des formes",
+        "no cumple ninguna de las formas",
+    ),
+    "Pattern": (
+        "pattern",
+        "does not match the pattern {}",
+        "ne correspond pas au motif {}",
+        "no corresponde al patrón {}",
+    ),
     "QualifiedMaxCount": (
         "qualifiedMaxCount",
         "allows at most {} of the given kind",
         "admet au plus {} du genre demandé",
+        "admite como máximo {} del tipo pedido",
     ),
     "QualifiedMinCount": (
         "qualifiedMinCount",
         "needs at least {} of the given kind",
         "demande au moins {} du genre demandé",
+        "requiere al menos {} del tipo pedido",
     ),
-    "SPARQL": ("sparql", "breaks the rule of this shape", "enfreint la règle de cette forme"),
-    "UniqueLang": ("uniqueLang", "has several values in one language", "a plusieurs valeurs dans une langue"),
+    "SPARQL": (
+        "sparql",
+        "breaks the rule of this shape",
+        "enfreint la règle de cette forme",
+        "incumple la regla de esta forma",
+    ),
+    "UniqueLang": (
+        "uniqueLang",
+        "has several values in one language",
+        "a plusieurs valeurs dans une langue",
+        "tiene varios valores en un idioma",
+    ),
     "Xone": (
         "xone",
         "does not conform to exactly one of the shapes",
         "ne respecte pas exactement une des formes",
+        "no cumple exactamente una de las formas",
     ),
 }
 
@@ -202,15 +265,30 @@ def values_of(graph: Any, shape: Any, parameter: str) -> str:
 def default_messages(
     graph: Any, shape: Any, component: str, path: str, value: str | None
 ) -> Mapping[str, str]:
-    """What to say, in English and French, of a constraint whose shape has no message."""
+    """What to say, in each of our languages, of a constraint whose shape has no message."""
     words = _WORDING.get(component.removesuffix("ConstraintComponent"), _WORDING["SPARQL"])
-    parameter, english, french = words
+    parameter, english, french, spanish = words
     asked = values_of(graph, shape, parameter)
     about = " ".join(part for part in (path, value) if part) if path else ""
     return {
         "en": f"{about or 'this node'} {english.format(asked)}",
         "fr": f"{about or 'ce nœud'} {french.format(asked)}",
+        "es": f"{about or 'este nodo'} {spanish.format(asked)}",
     }
+
+
+def imported_prefixes(graph: Any) -> list[tuple[Any, Any, Any]]:
+    """The prefix declarations that queries may use because what they name imports what declares them.
+
+    Source: SHACL, section 5.2.1: the prefixes of a query are those at sh:prefixes/owl:imports*/sh:declare.
+    """
+    declare, imports = iri(f"{_SH}declare"), iri(f"{_OWL}imports")
+    return [
+        (named, declare, declaration)
+        for named in set(graph.objects(None, iri(f"{_SH}prefixes")))
+        for imported in graph.transitive_objects(named, imports)
+        for declaration in graph.objects(imported, declare)
+    ]
 
 
 def shown(node: Any) -> str:
@@ -324,6 +402,10 @@ def _value_mistakes(graph: Any, node: Any) -> Iterator[str]:
         name = str(predicate).removeprefix(_SH)
         if name in _LISTS and not _is_list(graph, value):
             yield f"the value of sh:{name} must be a list, written ( … )"
+        if name in PART_LISTS and value == iri(f"{_RDF}nil"):
+            yield f"the list of sh:{name} is empty; it needs at least one shape"
+        if name in BOOLEANS and str(getattr(value, "datatype", "")) != f"{_XSD}boolean":
+            yield f"the value of sh:{name} must be true or false, not {shown(value)}"
         if name in _NODES and is_literal(value):
             yield f"the value of sh:{name} must be an IRI or a node, not the text {shown(value)}"
         if name == "message" and not is_literal(value):
@@ -332,25 +414,24 @@ def _value_mistakes(graph: Any, node: Any) -> Iterator[str]:
 
 def _path_mistakes(graph: Any, path: Any) -> Iterator[str]:
     """What is wrong with a property path. Source: SHACL, section 2.3.1."""
-    waiting, seen = [path], set()
+    waiting: list[tuple[Any, tuple[Any, ...]]] = [(path, ())]
     while waiting:
-        current = waiting.pop()
+        current, above = waiting.pop()
         if is_iri(current) and current != iri(f"{_RDF}nil"):
             continue
         if is_literal(current):
             yield f"a path is made of properties, not of the text {shown(current)}"
             continue
-        if current in seen:
+        if current in above:
             yield "the path leads back to itself"
             return
-        seen.add(current)
         parts = _path_parts(graph, current)
         if not parts:
             yield (
                 "this is no property path; write a property, a list of two or more, or one of "
                 "sh:inversePath, sh:alternativePath, sh:zeroOrMorePath, sh:oneOrMorePath, sh:zeroOrOnePath"
             )
-        waiting += parts
+        waiting += [(part, (*above, current)) for part in parts]
 
 
 def _path_parts(graph: Any, path: Any) -> list[Any]:
@@ -390,14 +471,7 @@ def without_effect(graph: Any) -> Iterator[str]:
     """Name what stands in the shapes and does nothing."""
     used = set(shape_nodes(graph))
     for subject, predicate, value in sorted(graph):
-        reasons = list(_unknown_terms(predicate, value))
-        name = str(predicate).removeprefix(_SH)
-        if name in NOT_CARRIED_OUT and subject in used:
-            reasons.append(f"sh:{name} is beyond SHACL Core and SHACL-SPARQL, so it is ignored")
-        if name == "severity" and (None, iri(f"{_SH}sparql"), subject) in graph:
-            reasons.append("sh:severity on a SPARQL constraint is ignored; write it on the shape")
-        if str(predicate) == f"{_OWL}imports" and (value, None, None) not in graph:
-            reasons.append(f"owl:imports {shown(value)} is not followed; name that file among the shapes")
+        reasons = [*_unknown_terms(predicate, value), *_idle(graph, subject, predicate, value, used)]
         yield from (f"{_owner(graph, subject)}: {reason}" for reason in reasons)
     for node in sorted(used - set(graph.objects(None, iri(f"{_SH}parameter"))), key=str):
         if not any(targets_of(graph, node)) and not shapes_above(graph, node):
@@ -405,6 +479,22 @@ def without_effect(graph: Any) -> Iterator[str]:
     for node in sorted(used, key=str):
         if is_iri(node) and _leads_back(graph, node):
             yield f"{shown(node)}: leads back to itself, which SHACL leaves open; followed a few steps"
+
+
+def _idle(graph: Any, subject: Any, predicate: Any, value: Any, used: set[Any]) -> Iterator[str]:
+    """Why a statement with a term that SHACL defines has no effect where it stands."""
+    name = str(predicate).removeprefix(_SH)
+    beside = {local_name(str(each)) for each in graph.predicates(subject)} if name in _NEEDS_BESIDE else set()
+    if name == "severity" and (None, iri(f"{_SH}sparql"), subject) in graph:
+        yield "sh:severity on a SPARQL constraint is ignored; write it on the shape"
+    if name in BOOLEANS and str(value) == "1":
+        yield f'sh:{name} has the value "1" and not true, so it is ignored'
+    if subject not in used:
+        return
+    if name in NOT_CARRIED_OUT:
+        yield f"sh:{name} is beyond SHACL Core and SHACL-SPARQL, so it is ignored"
+    if name in _NEEDS_BESIDE and _NEEDS_BESIDE[name] not in beside:
+        yield f"sh:{name} says nothing without sh:{_NEEDS_BESIDE[name]} beside it, so it is ignored"
 
 
 def _leads_back(graph: Any, shape: Any) -> bool:
@@ -423,12 +513,13 @@ def _owner(graph: Any, node: Any) -> str:
 
 def _unknown_terms(predicate: Any, value: Any) -> Iterator[str]:
     defined = _shacl_terms()
-    for term in (predicate, value) if str(predicate) == f"{_RDF}type" else (predicate,):
+    for term in (predicate, value) if is_iri(value) else (predicate,):
         name = str(term).removeprefix(_SH)
         if name != str(term) and name not in defined:
             near = difflib.get_close_matches(name, defined, n=1)
             hint = f"; did you mean sh:{near[0]}?" if near else ""
-            yield f"SHACL defines no sh:{name}, so it is ignored{hint}"
+            effect = "it is ignored" if term is predicate else "nothing fits it"
+            yield f"SHACL defines no sh:{name}, so {effect}{hint}"
 
 
 @lru_cache(maxsize=1)

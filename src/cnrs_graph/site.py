@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,6 +15,7 @@ from cnrs_graph.addresses import folded
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
 from cnrs_graph.documents import Document, Documents
+from cnrs_graph.dumps import SUMS
 from cnrs_graph.editor import bundle
 from cnrs_graph.errors import (
     CnrsGraphError,
@@ -28,6 +31,7 @@ from cnrs_graph.publication import Publication
 from cnrs_graph.replies import PAGE_POLICY, Reply, link
 from cnrs_graph.representations import graph_bytes
 from cnrs_graph.result_page import answer, asking, page_policy, results
+from cnrs_graph.sitemap import XML, Sitemaps, robots, site_root
 from cnrs_graph.words import WORDS
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
 STYLESHEET = Format("stylesheet", "text/css", "css")
 ICON = Format("icon", "image/svg+xml", "svg")
 QUERY = Format("query", "application/sparql-query", "rq")
+GZIP = Format("gzip", "application/gzip", "gz")
 JSON = Format("json", "application/json", "json")
 
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
@@ -72,6 +77,7 @@ class Site:
         self.documents = Documents(publication)
         self.base = publication.base
         self.prefix = self.documents.prefix
+        self.sitemaps = Sitemaps(self.documents)
 
     def reply(self, path: str, asked: Asked) -> Reply:
         """Answer a path; errors are raised."""
@@ -119,14 +125,32 @@ class Site:
                 body, fmt, if_none_match=asked.if_none_match, vary=None, max_age_seconds=_YEAR_SECONDS
             )
         if path == "/robots.txt":
-            body = b"User-agent: *\nDisallow: /sparql\n"
+            body = robots(site_root(self.base, self.publication.public_url), self.prefix)
             return replies.success(body, TEXT, if_none_match=asked.if_none_match, vary=None)
+        if path.startswith("/sitemap"):
+            found = self.sitemaps.at(path)
+            if found is not None:
+                return replies.success(found, XML, if_none_match=asked.if_none_match, vary=None)
+        if path.startswith("/dump/"):
+            answer, file = self.download(path, asked.if_none_match)
+            return replace(answer, body=file.read_bytes()) if answer is not None and file else answer
         if path == "/sparql/completions.json":
             return replies.success(self.completions, JSON, if_none_match=asked.if_none_match, vary=None)
         page = self.documents.plain_pages.get(path)
         if page is not None:
             return self.page(asked, page)
         return self._query_text(path, asked) if path.endswith(".rq") else None
+
+    def download(self, path: str, if_none_match: str | None) -> tuple[Reply | None, Path | None]:
+        """The answer to the path of a file, and the file if it is to be its body."""
+        for dump in self.documents.dumps:
+            if path == f"/dump/{dump.name}":
+                fmt = GZIP if dump.is_packed else dump.fmt
+                return _attached(dump.path, dump.sha256, fmt, if_none_match)
+            if path == f"/dump/{SUMS}":
+                file = dump.path.with_name(SUMS)
+                return _attached(file, sha256(file.read_bytes()).hexdigest(), TEXT, if_none_match)
+        return None, None
 
     @cached_property
     def completions(self) -> bytes:
@@ -217,6 +241,14 @@ class Site:
 
     def _located(self, path: str, query: str = "") -> str:
         return f"{self.prefix}{path}" + (f"?{query}" if query else "")
+
+
+def _attached(file: Path, digest: str, fmt: Format, if_none_match: str | None) -> tuple[Reply, Path | None]:
+    answer = replies.success(b"", fmt, digest=digest, if_none_match=if_none_match, vary=None)
+    if answer.status != 200:
+        return answer, None
+    named = ("Content-Disposition", f'attachment; filename="{file.name}"')
+    return replace(answer, headers=(*answer.headers, named)), file
 
 
 _VARY = "Accept, Accept-Language" if len(WORDS) > 1 else "Accept"
@@ -365,6 +397,11 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
     yield from ((f"/queries/{name}.rq", QUERY) for name in publication.catalogue)
     yield from ((path, fmt) for path, (fmt, _) in static_files().items())
     yield "/robots.txt", TEXT
+    yield from ((path, XML) for path in site.sitemaps.paths())
+    for dump in site.documents.dumps:
+        yield f"/dump/{dump.name}", GZIP if dump.is_packed else dump.fmt
+    if site.documents.dumps:
+        yield f"/dump/{SUMS}", TEXT
     stems = set()
     for path, doc in site.documents.by_path.items():
         yield path, PAGE

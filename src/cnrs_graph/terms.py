@@ -33,6 +33,8 @@ PREFIXES: Mapping[str, str] = {
     "qb": "http://purl.org/linked-data/cube#",
     "sdmx-dimension": "http://purl.org/linked-data/sdmx/2009/dimension#",
     "sdmx-measure": "http://purl.org/linked-data/sdmx/2009/measure#",
+    "spdx": "http://spdx.org/rdf/terms#",
+    "vcard": "http://www.w3.org/2006/vcard/ns#",
     "adms": "http://www.w3.org/ns/adms#",
     "vann": "http://purl.org/vocab/vann/",
     "geo": "http://www.opengis.net/ont/geosparql#",
@@ -88,7 +90,8 @@ def graph_iri(base: str, path: PurePath) -> str:
     >>> graph_iri("https://example.org/", PurePath("claims/founding-text.ttl"))
     'https://example.org/graph/claims/founding-text'
     """
-    stem = path.with_suffix("").as_posix()
+    is_packed = path.suffix.lower() == ".gz"
+    stem = (path.with_suffix("") if is_packed else path).with_suffix("").as_posix()
     return f"{base}graph/{quote(stem, safe='/-._~')}"
 
 

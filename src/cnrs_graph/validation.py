@@ -10,7 +10,7 @@ from enum import IntEnum
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyoxigraph as ox
 
@@ -26,6 +26,7 @@ from cnrs_graph.shapes import (
     default_messages,
     first_steps,
     first_value,
+    imported_prefixes,
     iri,
     is_iri,
     mistakes,
@@ -57,6 +58,8 @@ _TYPE = ox.NamedNode(f"{_RDF}type")
 _NAMES = (f"{_SKOS}prefLabel", f"{_RDFS}label", f"{_DCTERMS}title", f"{_SH}name")
 #: An IRI in the text of a message, without the punctuation of the sentence.
 _IRI = re.compile(r"https?://[^\s<>\"{}|\\^`]*[^\s<>\"{}|\\^`.,;:!?)]")
+#: A message names no more shapes than this that looked at nothing.
+_MOST_NAMED = 20
 _DESCRIPTIONS = (f"{_SKOS}definition", f"{_DCTERMS}description", f"{_SH}description", f"{_RDFS}comment")
 
 
@@ -66,6 +69,13 @@ class Severity(IntEnum):
     INFO = 1
     WARNING = 2
     VIOLATION = 3
+
+
+class Hint(NamedTuple):
+    """What was written, and what was probably meant."""
+
+    written: str
+    meant: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,10 @@ class Result:
     rule: str
     place: Place | None
     label: str
+    #: The IRI of the constraint component that found it.
+    component: str = ""
+    #: A name in the data that is known nowhere, and the known one that was probably meant.
+    hint: Hint | None = None
 
     def message(self, language: str = "en") -> str:
         """The message in a language, else in English, else without language, else in any."""
@@ -169,6 +183,8 @@ class Explanation:
     notes: Mapping[str, str]
     sources: tuple[str, ...]
     turtle: str
+    #: The numbers of the sentences in the sources.
+    sentences: tuple[str, ...] = ()
 
 
 def load_shapes(shapes: Dataset) -> Shapes:
@@ -177,6 +193,8 @@ def load_shapes(shapes: Dataset) -> Shapes:
     Raises: ShapesError naming the shape that cannot be used, and why.
     """
     graph = ShapeGraph.of(shapes.quads)
+    for triple in imported_prefixes(graph):
+        graph.add(triple)
     ready = _check(shapes, graph)
     return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))), [ready])
 
@@ -263,6 +281,13 @@ def _explained(graph: Any, node: Any) -> Explanation:
         notes=texts_of(graph, [node], (f"{_SKOS}note",)),
         sources=tuple(sorted(str(item) for item in graph.objects(node, iri(f"{_DCTERMS}source")))),
         turtle=turtle_of(graph, parts),
+        sentences=tuple(
+            sorted(
+                str(value)
+                for predicate, value in graph.predicate_objects(node)
+                if local_name(str(predicate)) == "sourceSentence"
+            )
+        ),
     )
 
 
@@ -312,12 +337,13 @@ def _report(
     spoken_of = {ox.NamedNode(found) for finding in findings for found in _iris(finding.messages)}
     wanted = {finding.focus for finding in findings} | spoken_of
     names = _names(chain(said.quads, beside), wanted) if wanted else {}
-    told = {}
+    told = []
     for finding in findings:
         label = in_language(names.get(finding.focus, {}), language) or _unnamed(said.base, finding.focus)
         result = _result(finding, _named(finding.messages, names), places(finding), label)
-        told[(*_key(result), finding.component, str(finding.breach.shape))] = (result, finding.breach)
-    ordered = [told[key] for key in sorted(told)]
+        told.append(((*_key(result), finding.component), result, finding.breach))
+    # The report holds each result, as the standard asks; people are told of the same thing once.
+    ordered = [(result, breach) for _, result, breach in sorted(told, key=lambda each: each[0])]
     return Report(
         tuple({_key(result): result for result, _ in ordered}.values()),
         looked_at,
@@ -370,6 +396,7 @@ def _result(finding: _Finding, messages: Mapping[str, str], place: Place | None,
         finding.rule,
         place,
         label,
+        finding.component,
     )
 
 
@@ -568,10 +595,11 @@ def _near(iri: str, used: Iterable[str]) -> str | None:
 def _nothing_looked_at(shapes: Shapes, said: Dataset, counts: Mapping[Any, int]) -> str:
     if not counts:
         return "no shape looked at any node: no shape has a target"
-    missed = list(_vacuous(shapes, said, counts))
-    hints = [str(item) for item in missed if item.near] or [str(item) for item in missed[:3]]
-    more = f" (and {len(missed) - len(hints)} more)" if len(missed) > len(hints) else ""
-    return f"no shape looked at any node: {'; '.join(hints)}{more}"
+    # Those that were probably misspelt come first.
+    missed = sorted(_vacuous(shapes, said, counts), key=lambda item: item.near is None)
+    named = missed[:_MOST_NAMED]
+    more = f" (and {len(missed) - len(named)} more)" if len(missed) > len(named) else ""
+    return f"no shape looked at any node: {'; '.join(str(item) for item in named)}{more}"
 
 
 # Shapes the engine knows ----------------------------------------------------------------------------------

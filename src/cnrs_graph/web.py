@@ -18,11 +18,13 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__, graph_store
+from cnrs_graph import __version__, check_door, graph_store
 from cnrs_graph.addresses import folded
+from cnrs_graph.checking import Checker
 from cnrs_graph.config import Config
 from cnrs_graph.desk import tag_of
 from cnrs_graph.desks import Desks, are_possible
+from cnrs_graph.downloads import FileAnswer
 from cnrs_graph.errors import (
     CallerLeftError,
     CnrsGraphError,
@@ -138,6 +140,8 @@ def create_app(
     _add_status(app, door)
     _add_graph_store(app, door)
     _add_queries(app, door)
+    _add_dumps(app, door)
+    _add_validation(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
@@ -272,6 +276,16 @@ def _add_queries(app: FastAPI, door: Door) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
+def _add_dumps(app: FastAPI, door: Door) -> None:
+    @app.get("/dump/{name}", tags=["data"], summary="Fetch the whole dataset", response_class=Response)
+    def dump(request: Request) -> Response:
+        unchanged = request.headers.get("if-none-match")
+        answer, file = site_of(door.publication).download(_raw_path(request), unchanged)
+        if answer is None or file is None:
+            return _anything(door, request)
+        return FileAnswer(answer, file)
+
+
 def _read_saved(door: Door, request: Request) -> SavedAnswer | None:
     return saved_answer(door.publication, _raw_path(request), _query_string(request), **_asked(request))
 
@@ -279,6 +293,40 @@ def _read_saved(door: Door, request: Request) -> SavedAnswer | None:
 def _anything(door: Door, request: Request) -> Response:
     query = _query_string(request)
     return _response(reply(door.publication, _raw_path(request), query=query, **_asked(request)))
+
+
+def _add_validation(app: FastAPI, door: Door) -> None:
+    """Files of strangers, held against the shapes in a process that may be stopped."""
+    checker = Checker(door.config)
+
+    @app.post(check_door.PATH, tags=["validation"], summary="Validate a file", response_class=Response)
+    async def validate(request: Request) -> Response:
+        check, accept = None, request.headers.get("accept")
+        try:
+            _refuse_encoded(request)
+            body = await _body(request, door.config.body_bytes)
+            content_type = request.headers.get("content-type", "")
+            check, chosen = check_door.asked(_query_string(request), content_type, body, accept)
+            report = await _while_connected(request, checker.run(check))
+            if report is None:
+                entry_of(request.scope).ends(CallerLeftError())
+                return Response(status_code=_CALLER_LEFT)
+            return _response(
+                await to_thread.run_sync(check_door.answered, door.publication, check, chosen, report)
+            )
+        except CnrsGraphError as error:
+            entry_of(request.scope).ends(error)
+            return _response(
+                await to_thread.run_sync(check_door.refused, door.publication, error, check, accept)
+            )
+
+    @app.get(check_door.PATH, include_in_schema=False)
+    def validate_form(request: Request) -> Response:
+        return _response(check_door.form(door.publication, request.query_params.get("lang", "en")))
+
+    @app.get(check_door.SCHEMA_PATH, include_in_schema=False)
+    def report_schema() -> Response:
+        return _response(check_door.schema())
 
 
 def _add_pages(app: FastAPI, door: Door) -> None:
@@ -532,7 +580,7 @@ def _failed(door: Door, request: Request, error: CnrsGraphError) -> Response:
 
 
 def _allowed(request: Request) -> tuple[str, ...]:
-    return (*_READ, "POST") if request.url.path == "/sparql" else _READ
+    return (*_READ, "POST") if request.url.path in ("/sparql", check_door.PATH) else _READ
 
 
 def _method_not_allowed(door: Door, request: Request) -> Response:
