@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 CHROMIUM := $(shell command -v chromium)
+WEBSERVERS := $(wildcard /usr/sbin/nginx /usr/sbin/apache2)
 NPM := $(shell command -v npm)
 EDITOR_BUNDLE := src/cnrs_graph/static/manifest.json
 
@@ -16,7 +17,7 @@ serve: $(VENV)/installed
 	@[ -f $(EDITOR_BUNDLE) ] || echo "The query editor was not built (it needs npm): /sparql is a plain form."
 	$(BIN)/cnrs-graph serve --port $(PORT)
 
-test: npm $(VENV)/installed-dev browser editor standards
+test: npm $(VENV)/installed-dev browser webservers editor standards
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types test valid docs
@@ -75,7 +76,7 @@ $(EDITOR_BUNDLE): editor/package-lock.json editor/build.mjs $(wildcard editor/sr
 standards: npm
 	python3 tests/fetch_standards.py
 
-.PHONY: npm browser standards
+.PHONY: npm browser webservers standards
 npm:
 ifeq ($(NPM),)
 	$(SUDO) apt-get update
@@ -86,6 +87,12 @@ browser:
 ifeq ($(CHROMIUM),)
 	$(SUDO) apt-get update
 	$(SUDO) apt-get install -y --no-install-recommends chromium
+endif
+
+webservers:
+ifneq ($(words $(WEBSERVERS)),2)
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends nginx-light apache2-bin
 endif
 
 clean:

@@ -130,11 +130,25 @@ def start_ours(data: Material) -> Server:
     return _started("cnrs-graph", [*command, "--port", str(port)], port, "/sparql", data, environ)
 
 
+def start_on_disk(data: Material, store: Path) -> Server:
+    """Our server on a store that `load` built."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    port = free_port()
+    command = [sys.executable, "-m", "cnrs_graph", "serve", "--store", str(store), "--quiet"]
+    return _started("cnrs-graph --store", [*command, "--port", str(port)], port, "/sparql", data, environ)
+
+
+def oxigraph() -> str:
+    """The program oxigraph."""
+    found = shutil.which("oxigraph", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if found is None:
+        raise UnavailableError("the program oxigraph is not there (PyPI: oxigraph)")
+    return found
+
+
 def start_oxigraph(data: Material) -> Server:
     """The native server, in memory, with the same statements: in a named and in the default graph."""
-    binary = shutil.which("oxigraph", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if binary is None:
-        raise UnavailableError("the program oxigraph is not there (PyPI: oxigraph)")
+    binary = oxigraph()
     port = free_port()
     begun = time.perf_counter()
     command = [binary, "serve", "--bind", f"127.0.0.1:{port}"]

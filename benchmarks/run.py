@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import mix
+import stores
 from load import Load, load, request
 from peers import PEERS, Material, Server, UnavailableError, get, material
 
@@ -184,6 +185,15 @@ def measure_size(folder: Path, triples: int, options: argparse.Namespace) -> dic
     print(f"\n{triples} triples")
     data, maker = material(folder, triples, options.seed, options.cache)
     missing: dict[str, str] = {}
+    on_disk = None
+    try:
+        on_disk = stores.measure(data, maker, options.seed, options.rounds)
+        stores.tell(on_disk)
+    except UnavailableError as error:
+        missing["stores on disk"] = str(error)
+        print(f"  left out: stores on disk: {error}")
+    if options.only_stores:
+        return {"triples": maker.made, "left_out": missing, "on_disk": on_disk}
     with running(data, options.peers, missing) as servers:
         if not servers or servers[0].name != OURS:
             raise SystemExit(f"our own server did not start: {missing.get(OURS)}; see {data.log}")
@@ -201,6 +211,7 @@ def measure_size(folder: Path, triples: int, options: argparse.Namespace) -> dic
         "triples": maker.made,
         "left_out": missing,
         "not_measured_in_the_mix": [each.name for each in servers if each not in quick],
+        "on_disk": on_disk,
         "start_s": starts,
         "memory_bytes": at_rest,
         "mix": twelve,
@@ -277,6 +288,8 @@ def _tell(result: dict[str, Any]) -> None:
         cells = [result["ratios"][name]["kinds"].get(kind) for name in names]
         print(f"  {kind:22}" + "".join(_pair(each) for each in cells))
     print(f"  {'geometric mean':22}" + "".join(_pair(result["ratios"][name]) for name in names))
+    ours = f"{result['start_s'][OURS]:.2f} s, {result['memory_bytes'][OURS] / 1e6:.0f} MB"
+    print(f"  in memory, start and memory of all processes: {ours}")
     for what in ("start", "memory"):
         print(f"  {what:22}" + "".join(f"{result['ratios'][name][what]:28.2f}" for name in names))
     for form in result["streams"]:
@@ -325,6 +338,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="another seed, other data and questions")
     parser.add_argument("--peers", default=",".join(PEERS), help=f"default {','.join(PEERS)}")
     parser.add_argument(
+        "--only-stores", action="store_true", help="loading and the store on disk, nothing else"
+    )
+    parser.add_argument(
         "--cache",
         type=Path,
         default=Path.home() / ".cache" / "cnrs-graph-benchmarks",
@@ -348,7 +364,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             report["sizes"][str(triples)] = measure_size(Path(folder), triples, options)
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{report['date']}.json"
+    file = RESULTS / f"{report['date']}{'-stores' if options.only_stores else ''}.json"
     file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"\nwritten: {file.relative_to(RESULTS.parents[1])}")
     return 0

@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference/ from the truth; with --check, refuse pages that are not fresh."""
+"""Write docs/reference/ and the JSON-LD context from the truth; with --check, refuse what is not fresh."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pyoxigraph as ox
 
 from cnrs_graph import cli, errors
 from cnrs_graph.config import Config, read_config
-from cnrs_graph.formats import GRAPH_FORMATS, RESULT_FORMATS
+from cnrs_graph.context import context_of
+from cnrs_graph.formats import DOWNLOAD_FORMATS, GRAPH_FORMATS, RESULT_FORMATS
 from cnrs_graph.publication import read
 from cnrs_graph.queries import Catalogue, Parameter
 from cnrs_graph.replies import STATUS
@@ -47,7 +48,7 @@ def http_page(_: Config) -> str:
             f"`.{each.extension}`",
             ", ".join(f"`{alias}`" for alias in each.aliases),
         )
-        for each in (*GRAPH_FORMATS, *RESULT_FORMATS)
+        for each in (*GRAPH_FORMATS, *RESULT_FORMATS, *DOWNLOAD_FORMATS)
     )
     statuses = [
         (str(status), _sentence(kind.__doc__)) for kind, status in STATUS.items() if kind is not Exception
@@ -181,8 +182,14 @@ PAGES: Mapping[str, Callable[[Config], str]] = {
 }
 
 
+def context_file(config: Config) -> tuple[Path, bytes]:
+    """The JSON-LD context of the present version of the ontology, kept for good, and what it should be."""
+    context = context_of(config.base, read(config).only("ontology", "shapes").quads)
+    return config.ontology / "contexts" / f"{context.version}.json", context.document()
+
+
 def main() -> None:
-    """Write the pages, or check them."""
+    """Write the pages and the JSON-LD context, or check them."""
     # argparse folds help texts at the width of the terminal.
     os.environ["COLUMNS"] = "100"
     config = read_config(environ={})
@@ -195,6 +202,12 @@ def main() -> None:
             if "--check" not in sys.argv:
                 HERE.mkdir(exist_ok=True)
                 path.write_text(fresh, encoding="utf-8")
+    path, document = context_file(config)
+    if not path.is_file() or path.read_bytes() != document:
+        stale.append(str(path))
+        if "--check" not in sys.argv:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(document)
     if stale and "--check" in sys.argv:
         sys.exit(f"docs/reference: {', '.join(stale)} not fresh; run `make format`")
 

@@ -11,7 +11,8 @@ const out = join(here, "..", "src", "cnrs_graph", "static");
 
 const made = await build({
   absWorkingDir: here,
-  entryPoints: { editor: "src/main.js", style: "src/page.css" },
+  // The pictures are a file of their own, fetched when one is asked for.
+  entryPoints: { editor: "src/main.js", pictures: "src/pictures.js", style: "src/page.css" },
   outdir: out,
   bundle: true,
   minify: true,
@@ -43,11 +44,11 @@ function notice(folder) {
 const bundled = packages();
 if (bundled.length === 0) throw new Error("no package is in the bundle; look at the paths in build.mjs");
 const notices = bundled.map(notice).join(`\n${"-".repeat(80)}\n\n`);
-const [script] = made.outputFiles.filter((file) => file.path.endsWith(".js"));
-const [style] = made.outputFiles.filter((file) => file.path.endsWith(".css"));
+const output = (name) => Buffer.from(made.outputFiles.find((file) => file.path.endsWith(`/${name}`)).contents);
 const contents = {
-  script: ["js", Buffer.from(script.contents)],
-  style: ["css", Buffer.from(style.contents)],
+  script: ["js", output("editor.js")],
+  pictures: ["js", output("pictures.js")],
+  style: ["css", output("style.css")],
   licences: ["txt", Buffer.from(notices)],
 };
 
@@ -63,4 +64,4 @@ writeFileSync(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\
 const current = new Set([...Object.values(manifest), "manifest.json"]);
 for (const name of readdirSync(out)) if (!current.has(name)) rmSync(join(out, name));
 const size = (body) => `${Math.round(body.length / 1000)} kB, ${Math.round(gzipSync(body).length / 1000)} kB compressed`;
-console.log(`editor: ${size(contents.script[1])}; ${bundled.length} packages`);
+console.log(`editor: ${size(contents.script[1])}; pictures: ${size(contents.pictures[1])}; ${bundled.length} packages`);

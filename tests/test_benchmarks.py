@@ -59,3 +59,24 @@ def test_there_are_about_as_many_triples_as_wanted_and_about_thirty_a_laboratory
 
     assert wanted * 0.95 < len(found) < wanted * 1.1
     assert 25 < len(found) / len(laboratories) < 36
+
+
+def test_a_store_on_disk_is_loaded_beside_oxigraph_and_served(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import peers
+    import stores
+
+    data, maker = peers.material(tmp_path, 3000, 1, tmp_path)
+    found = stores.measure(data, maker, 1, 1)
+
+    assert set(found["loads"]) == {"cnrs-graph load", "oxigraph load", "oxigraph load, both graphs"}
+    assert all(each["cpu_seconds"] > 0 for each in found["loads"].values())
+    assert set(found["ratios"]) == {"oxigraph load", "oxigraph load, both graphs"}
+    assert 0 < found["served"]["start_s"] < 60
+    assert found["served"]["disk_bytes"] > 100_000
+    held = ox.Store.read_only(str(tmp_path / "store" / "store"))
+    theirs = ox.Store.read_only(str(tmp_path / "twice"))
+    made = ox.NamedNode("https://w3id.org/cnrs-graph/graph/made")
+    assert len(list(held.quads_for_pattern(None, None, None, made))) == maker.made
+    assert len(list(theirs.quads_for_pattern(None, None, None, made))) == maker.made
+    assert len(list(theirs.quads_for_pattern(None, None, None, ox.DefaultGraph()))) == maker.made

@@ -13,8 +13,9 @@ import pytest
 import rdflib
 from rdflib.compare import isomorphic
 
+from cnrs_graph.endpoint import RemoteStore
 from cnrs_graph.errors import EndpointError, QueryError
-from cnrs_graph.store import Answer, Form, LocalStore, RemoteStore
+from cnrs_graph.store import Answer, Form, LocalStore
 
 GRAPH = ox.NamedNode("https://example.org/graph/a")
 OTHER = ox.NamedNode("https://example.org/graph/b")

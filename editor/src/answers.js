@@ -1,4 +1,5 @@
 // From the endpoint to the page: ask, read as much as a page can hold, show rows as a table.
+import { isNumber } from "./readings.js";
 
 const ACCEPT = "application/sparql-results+json, text/turtle;q=0.9, application/problem+json;q=0.8";
 /** More than this is for a file, not for a page. */
@@ -145,9 +146,6 @@ function linkOf(iri, site) {
   }
   return made;
 }
-
-const NUMBERS = /#(?:integer|decimal|double|float|int|long|short|byte|nonNegativeInteger|positiveInteger|unsigned\w+)$/;
-const isNumber = (term) => NUMBERS.test(term?.datatype || "");
 
 function sorted(rows, name, up) {
   const words = new Intl.Collator(undefined, { numeric: true });

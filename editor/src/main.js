@@ -1,7 +1,8 @@
 // The query page: the editor takes the place of the plain field, answers come without leaving the page.
-import { ask, isLong, tableOf } from "./answers.js";
+import { ask, isLong } from "./answers.js";
 import { completionsFrom } from "./complete.js";
 import { createEditor } from "./editor.js";
+import { viewsOf } from "./views.js";
 
 /** A link longer than this is cut by some servers and mail programs. */
 const LONGEST_LINK = 7000;
@@ -18,6 +19,7 @@ function start(form) {
   const answer = document.getElementById("answer");
   const site = { base: form.dataset.base, root: form.dataset.root, names: new Map() };
   const completions = completionsFrom(form.dataset.completions);
+  const kept = {};
 
   const host = document.createElement("div");
   host.className = "editor";
@@ -112,7 +114,7 @@ function start(form) {
       block.textContent = found.graph;
       return [heading, block];
     }
-    return [heading, ...tableOf(found, site, words)];
+    return [heading, ...viewsOf(found, site, words, kept, form.dataset.pictures)];
   }
 
   function problemBox(problem) {

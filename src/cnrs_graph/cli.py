@@ -316,6 +316,24 @@ def load(options: argparse.Namespace) -> int:
     return 0
 
 
+def export(options: argparse.Namespace) -> int:
+    """Write the whole site as files for any web server."""
+    from cnrs_graph.config import changed
+    from cnrs_graph.export import export as write
+    from cnrs_graph.publication import build
+
+    config = changed(
+        _config(options),
+        data=tuple(Path(path) for path in options.path) or None,
+        base=options.base,
+        public_url=options.public_url,
+    )
+    published = build(config, validated=not options.no_validate)
+    count = write(published, Path(options.into))
+    _tell(options, f"{count} files in {options.into}; nginx.conf and apache.conf there say how to serve them")
+    return 0
+
+
 def query(options: argparse.Namespace) -> int:
     """Run a saved query, a file or standard input, and print the answer."""
     from cnrs_graph.answers import table
@@ -361,6 +379,37 @@ def describe(options: argparse.Namespace) -> int:
     return 0
 
 
+def reconcile(options: argparse.Namespace) -> int:
+    """Hold announced figures against the cooperations that can be named."""
+    from cnrs_graph.counts import counts_text, read_counts
+    from cnrs_graph.queries import Catalogue
+
+    config = _config(options)
+    if not config.counts:
+        raise errors.ConfigError('the publication names no query for this; write counts = "NAME" in its file')
+    published = functools.cache(lambda: _publication(options))
+    values = _parameters(config.counts, options.param)
+    text = _bound(Catalogue(config.queries)[config.counts], values, config, published)
+    answer = _ask(text, config, None, published)
+    if options.format == "text":
+        print(counts_text(read_counts(answer)))
+    else:
+        sys.stdout.buffer.write(_answer_bytes(answer, options.format))
+    return 0
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Show the triples added and removed between two states of the data."""
+    from cnrs_graph.differences import difference, difference_bytes
+
+    change = difference(
+        Path(options.before), Path(options.after), base=_config(options).base, graphs=options.graphs
+    )
+    sys.stdout.buffer.write(difference_bytes(change, options.format))
+    _tell(options, f"{len(change.added)} added, {len(change.removed)} removed")
+    return FINDINGS if options.exit_code and (change.added or change.removed) else 0
+
+
 # ------------------------------------------------------------------------------------------------- helpers
 
 
@@ -393,8 +442,8 @@ def _from_store(options: argparse.Namespace, config: Config) -> tuple[Config, Pu
             raise errors.ConfigError(f"{place} was loaded with --base {manifest.base}; load it again")
         config = changed(config, base=manifest.base, outside_default=manifest.outside_default)
         return config, on_store(config, open_store(place)), None
+    from cnrs_graph.endpoint import Credentials, RemoteStore
     from cnrs_graph.remote import RemotePool, open_remote
-    from cnrs_graph.store import Credentials, RemoteStore
 
     user, password = os.environ.get("CNRS_GRAPH_STORE_USER"), os.environ.get("CNRS_GRAPH_STORE_PASSWORD")
     store = RemoteStore(
@@ -544,8 +593,8 @@ def _text(name: str) -> str:
 
 def _ask(text: str, config: Config, endpoint: str | None, published: Callable[[], Publication]) -> Answer:
     """Answer a query from the published data, in a process that may be stopped, or at an endpoint."""
+    from cnrs_graph.endpoint import RemoteStore
     from cnrs_graph.sparql import inspect, refuse_reaching_out, with_total_order
-    from cnrs_graph.store import RemoteStore
 
     if endpoint:
         return RemoteStore(endpoint, timeout_seconds=config.query_seconds).query(text)
@@ -628,8 +677,11 @@ def parser() -> argparse.ArgumentParser:
     _add_validate(commands)
     _add_serve(commands)
     _add_load(commands)
+    _add_export(commands)
     _add_query(commands)
     _add_describe(commands)
+    _add_reconcile(commands)
+    _add_diff(commands)
     return top
 
 
@@ -776,6 +828,21 @@ def _add_load(commands: Any) -> None:
     command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
 
 
+def _add_export(commands: Any) -> None:
+    command = _command(
+        commands, "export", export, "cnrs-graph export public/ --public-url https://example.org/graph"
+    )
+    command.add_argument("into", metavar="DIR", help="a folder that is empty, or not there yet")
+    command.add_argument(
+        "path", nargs="*", help="data to publish instead of the shipped, or a folder with publication.toml"
+    )
+    command.add_argument("--base", metavar="IRI", help="canonical base of the IRIs")
+    command.add_argument(
+        "--public-url", metavar="URL", help="where the files will be served, with their path prefix"
+    )
+    command.add_argument("--no-validate", action="store_true", help="write without validating first")
+
+
 def _add_query(commands: Any) -> None:
     command = _command(
         commands,
@@ -798,7 +865,7 @@ def _add_query(commands: Any) -> None:
         "--format",
         default="table",
         metavar="FORMAT",
-        help="table, csv, tsv, json, xml; turtle, ntriples, jsonld, rdfxml",
+        help="table, csv, safe-csv, tsv, xlsx, geojson, json, xml; turtle, ntriples, jsonld, rdfxml",
     )
     command.add_argument("--endpoint", metavar="URL", help="ask this SPARQL endpoint instead")
 
@@ -813,3 +880,30 @@ def _add_describe(commands: Any) -> None:
         help="text, turtle, ntriples, jsonld, rdfxml, trig, nquads",
     )
     command.add_argument("--lang", choices=_LANGUAGES, default="en", help="language of names (default: en)")
+
+
+def _add_reconcile(commands: Any) -> None:
+    command = _command(commands, "reconcile", reconcile, "cnrs-graph reconcile --format csv")
+    command.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="name=value",
+        help="a parameter of the query behind it (may be repeated)",
+    )
+    command.add_argument(
+        "--format", default="text", metavar="FORMAT", help="text, csv, safe-csv, tsv, xlsx, json, xml"
+    )
+
+
+def _add_diff(commands: Any) -> None:
+    command = _command(commands, "diff", diff, "cnrs-graph diff release-1.0/data data --graphs")
+    command.add_argument("before", metavar="BEFORE", help="a file or a folder")
+    command.add_argument("after", metavar="AFTER", help="a file or a folder")
+    command.add_argument(
+        "--graphs", action="store_true", help="compare graph by graph: a triple that moved counts as changed"
+    )
+    command.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text: N-Quads after + and - (default)"
+    )
+    command.add_argument("--exit-code", action="store_true", help="exit 1 when anything differs")

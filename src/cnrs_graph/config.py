@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnrs_graph.errors import ConfigError, suggestion
+from cnrs_graph.terms import expand
 from cnrs_graph.validation import Severity
 
 _HERE = Path(__file__).resolve().parent
@@ -35,10 +36,16 @@ class Config:
     shapes: Path
     #: Folder with the saved queries.
     queries: Path
+    #: Table of the slugs ever given out; what is withdrawn or merged there answers so. None for no table.
+    register: Path | None = None
     #: What the pages call the publication, by language.
     title: Mapping[str, str] = field(default_factory=dict)
     #: A sentence that every page shows, by language: who is behind this, and who is not.
     notice: Mapping[str, str] = field(default_factory=dict)
+    #: For a class the properties that its list can be narrowed down by, as CURIEs or IRIs.
+    facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The saved query that holds announced figures against what is named, for the page of counts.
+    counts: str = ""
     #: Where the server can be reached, with a path prefix if there is one; empty for "wherever it was asked".
     public_url: str = ""
     #: Graph families that stay out of the default graph of queries; GRAPH reaches them.
@@ -170,6 +177,12 @@ def _texts(value: Any) -> Mapping[str, str]:
     return {str(language): str(text) for language, text in value.items()}
 
 
+def _facets(value: Any) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping) or not all(isinstance(each, list) for each in value.values()):
+        raise TypeError('write a list of properties for each class: "org:Site" = ["org:siteAddress"]')
+    return {expand(kind): tuple(expand(str(each)) for each in held) for kind, held in value.items()}
+
+
 def _names(value: Any) -> tuple[str, ...]:
     return tuple(value.split()) if isinstance(value, str) else tuple(str(each) for each in value)
 
@@ -203,13 +216,14 @@ def _severity(value: Any) -> Severity:
     return Severity[str(value).upper()]
 
 
-_PATHS = ("data", "ontology", "shapes", "queries")
+_PATHS = ("data", "ontology", "shapes", "queries", "register")
 _READERS: Mapping[str, Any] = {
     "base": _base,
     "public_url": _url,
     "title": _texts,
     "notice": _texts,
     "outside_default": _names,
+    "facets": _facets,
     "refuse_at": _severity,
     "workers": _positive,
     "queue": _positive,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -38,19 +39,22 @@ class Dataset:
 
     def graphs(self) -> tuple[str, ...]:
         """The names of the graphs that hold statements, sorted."""
-        names = {quad.graph_name for quad in self.quads}
-        return tuple(sorted("" if isinstance(name, ox.DefaultGraph) else name.value for name in names))
+        return self._graphs
+
+    @cached_property
+    def _graphs(self) -> tuple[str, ...]:
+        # Finding them walks through all statements, and many ask.
+        return tuple(sorted({graph_name(quad) for quad in self.quads}))
 
     def subjects(self) -> frozenset[str]:
         """The IRIs about which something is said."""
         return frozenset(quad.subject.value for quad in self.quads if isinstance(quad.subject, ox.NamedNode))
 
     def _where(self, wanted: Callable[[str], bool]) -> Dataset:
-        chosen = {name for name in self.graphs() if wanted(name)}
-        graphs = {ox.NamedNode(name) if name else ox.DefaultGraph() for name in chosen}
+        chosen = frozenset(filter(wanted, self.graphs()))
         return Dataset(
             self.base,
-            tuple(quad for quad in self.quads if quad.graph_name in graphs),
+            tuple(quad for quad in self.quads if graph_name(quad) in chosen),
             {graph: path for graph, path in self.files.items() if wanted(graph)},
         )
 
@@ -89,13 +93,12 @@ def merged(*parts: Dataset) -> Dataset:
     files: dict[str, Path] = {}
     taken: set[str] = set()
     for part in parts:
-        graphs = part.graphs()
-        twice = {ox.NamedNode(name) if name else ox.DefaultGraph() for name in graphs if name in taken}
-        quads.extend(quad for quad in part.quads if quad.graph_name not in twice) if twice else quads.extend(
-            part.quads
-        )
-        files |= {name: path for name, path in part.files.items() if name not in files}
-        taken.update(graphs, part.files)
+        if taken.isdisjoint(part.graphs()):
+            quads.extend(part.quads)
+        else:
+            quads.extend(quad for quad in part.quads if graph_name(quad) not in taken)
+        files = {**part.files, **files}
+        taken.update(part.graphs(), part.files)
     return Dataset(parts[0].base if parts else "", tuple(quads), files)
 
 

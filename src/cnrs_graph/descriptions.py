@@ -14,6 +14,7 @@ from cnrs_graph.errors import UnknownResourceError
 from cnrs_graph.terms import PREFIXES, Term, expand, local_name
 
 TYPE = expand("rdf:type")
+_TYPE = ox.NamedNode(TYPE)
 CONCEPT = expand("skos:Concept")
 PRIMARY_SOURCE = expand("prov:hadPrimarySource")
 DERIVED_FROM = expand("prov:wasDerivedFrom")
@@ -22,7 +23,7 @@ NAMES = tuple(
     expand(curie) for curie in ("skos:prefLabel", "rdfs:label", "dcterms:title", "foaf:name", "schema:name")
 )
 #: Links that never make a node part of what it points at.
-_NOT_PARTS = frozenset(
+NOT_PARTS = frozenset(
     (TYPE, PRIMARY_SOURCE, DERIVED_FROM, *(expand(c) for c in ("skos:inScheme", "rdfs:isDefinedBy")))
 )
 #: How many parts of a thing, and how many things of a kind that point at it, one description holds.
@@ -142,6 +143,9 @@ class Index:
     def ahead(self, keys: Iterable[str]) -> None:
         """Say which nodes will be looked at next: tables that fetch do it at once, these have everything."""
 
+    def ahead_pointing(self, keys: Iterable[str]) -> None:
+        """Say of which nodes it will be asked next what points at them."""
+
     def things(self) -> Iterable[str]:
         """The IRIs of things about which something is said, as far as they can be listed."""
         return (key for key in (*self.accepted, *self.claimed) if key.startswith(f"{self.base}id/"))
@@ -231,21 +235,15 @@ def build_index(
     Graphs: reads every graph of *said*; the families in *outside* are kept apart from the accepted ones.
     """
     accepted, claimed = said.without(*outside).quads, said.only(*outside).quads
-    names: dict[str, list[ox.Literal]] = defaultdict(list)
-    for predicate in NAMES:
-        found = [q for q in (*accepted, *claimed) if q.predicate.value == predicate]
-        fresh = {node_key(q.subject) for q in found} - names.keys()
-        for quad in found:
-            if node_key(quad.subject) in fresh and isinstance(quad.object, ox.Literal):
-                names[node_key(quad.subject)].append(quad.object)
-    stated = {(q.subject, q.predicate, q.object) for q in accepted}
+    # What was said of the same as what follows: only then are all statements compared.
+    stated = {(q.subject, q.predicate, q.object) for q in accepted} if inferred else set()
     claims: dict[Triple, list[str]] = defaultdict(list)
     for quad in claimed:
         claims[quad.subject, quad.predicate, quad.object].append(graph_name(quad))
     follows = [q for q in inferred if (q.subject, q.predicate, q.object) not in stated]
     instances: dict[str, set[str]] = defaultdict(set)
     for quad in (*accepted, *follows):
-        if quad.predicate.value == TYPE and isinstance(quad.subject, ox.NamedNode):
+        if quad.predicate == _TYPE and isinstance(quad.subject, ox.NamedNode):
             instances[node_key(quad.object)].add(quad.subject.value)
     return Index(
         base=said.base,
@@ -253,11 +251,28 @@ def build_index(
         claimed=_by((node_key(q.subject), q) for q in claimed),
         inferred=_by((node_key(q.subject), q) for q in follows),
         incoming=_by((node_key(q.object), q) for q in accepted if not isinstance(q.object, ox.Literal)),
-        names={key: tuple(dict.fromkeys(found)) for key, found in names.items()},
+        names=_names((*accepted, *claimed)),
         claims={triple: tuple(graphs) for triple, graphs in claims.items()},
         instances={kind: tuple(sorted(things)) for kind, things in instances.items()},
         disputing=_by((node_key(q.object), q) for q in claimed if not isinstance(q.object, ox.Literal)),
     )
+
+
+def _names(quads: Iterable[ox.Quad]) -> dict[str, tuple[ox.Literal, ...]]:
+    """The names of each node in the best property that says one of it."""
+    by_property: dict[str, dict[str, dict[ox.Literal, None]]] = {name: {} for name in NAMES}
+    for quad in quads:
+        found = by_property.get(quad.predicate.value)
+        if found is not None:
+            values = found.setdefault(node_key(quad.subject), {})
+            if isinstance(quad.object, ox.Literal):
+                values[quad.object] = None
+    best: dict[str, tuple[ox.Literal, ...]] = {}
+    for found in by_property.values():
+        for key, values in found.items():
+            if key not in best and values:
+                best[key] = tuple(values)
+    return best
 
 
 def describe(index: Index, iri: str) -> Description:
@@ -425,27 +440,36 @@ def _parts(index: Index, iri: str) -> tuple[tuple[str, ...], int]:
     node that points there counts only when it points at no named thing, which would be its owner.
     """
     found: dict[str, None] = {}
-    waiting = [iri]
-    while waiting:
-        owner = waiting.pop(0)
-        for key in _attached(index, owner, root=owner == iri):
-            if key != iri and key not in found:
-                found[key] = None
-                waiting.append(key)
+    owners = [iri]
+    while owners:
+        index.ahead_pointing(owners)
+        index.ahead(_around(index, owners))
+        attached: dict[str, None] = {}
+        for owner in owners:
+            attached.update(dict.fromkeys(_attached(index, owner, root=owner == iri)))
+        owners = [key for key in attached if key != iri and key not in found]
+        found.update(dict.fromkeys(owners))
     return tuple(found)[:PART_LIMIT], len(found)
+
+
+def _around(index: Index, keys: Sequence[str]) -> Iterator[str]:
+    """The nodes that some nodes point at, or that point at them."""
+    for key in keys:
+        yield from (node_key(quad.object) for quad in index.accepted.get(key, ()))
+        yield from (node_key(quad.subject) for quad in index.incoming.get(key, ()))
 
 
 def _attached(index: Index, owner: str, *, root: bool) -> Iterator[str]:
     for quad in index.accepted.get(owner, ()):
         key = node_key(quad.object)
-        if key in index.accepted and key not in index.names and quad.predicate.value not in _NOT_PARTS:
+        if key in index.accepted and key not in index.names and quad.predicate.value not in NOT_PARTS:
             yield key
     if root and CONCEPT in index.kinds(owner):
         return
     for quad in index.incoming.get(owner, ()):
         key = node_key(quad.subject)
         # A blank node that points here is an expression of the ontology or a cell of a list, not a part.
-        if key in index.names or key.startswith("_:") or quad.predicate.value in _NOT_PARTS:
+        if key in index.names or key.startswith("_:") or quad.predicate.value in NOT_PARTS:
             continue
         if root or not _owned(index, key):
             yield key
@@ -455,7 +479,7 @@ def _owned(index: Index, key: str) -> bool:
     """Whether a node points at a named thing that could own it: one that is no concept, class or source."""
     return any(
         node_key(quad.object) in index.names
-        and quad.predicate.value not in _NOT_PARTS
+        and quad.predicate.value not in NOT_PARTS
         and CONCEPT not in index.kinds(node_key(quad.object))
         for quad in index.accepted.get(key, ())
     )

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
 import pyoxigraph as ox
 
-from cnrs_graph import census
+from cnrs_graph import census, search
 from cnrs_graph.dataset import graph_name, parse, source_files
 from cnrs_graph.dumps import write_dumps
 from cnrs_graph.errors import ConfigError, Place, SourceError
 from cnrs_graph.inputs import READABLE, extension_of, unpacked
 from cnrs_graph.lookup import Counted, Fetched, Shelves, Stored, index_over
-from cnrs_graph.reasoning import entail_into
+from cnrs_graph.reasoning import entail_into, has_consequences
 from cnrs_graph.store import LocalStore
 from cnrs_graph.terms import graph_family, graph_iri
 
@@ -27,7 +29,10 @@ MANIFEST = "manifest.json"
 _ENGINE = "store"
 _DUMPS = "dumps"
 #: The layout of the folder; another one is refused.
-_LAYOUT = 2
+_LAYOUT = 3
+#: Statements that the engine sorts at a time: fewer take less memory, more leave fewer files to merge.
+_BATCH = 250_000
+_COUNTS_AT_ONCE = 2
 
 Progress = Callable[[int, int], None]
 
@@ -95,27 +100,22 @@ def build(
     Units: *progress* is told the bytes read and the bytes there are.
     Raises: SourceError for a file that cannot be read; ConfigError if *place* is taken or cannot be written.
     """
-    if place.exists() and not replace:
-        raise ConfigError(f"{place} is there already; --replace puts the new store in its place")
-    if place.exists() and not (place / MANIFEST).is_file():
-        raise ConfigError(f"{place} is no store made by `cnrs-graph load`; it is not replaced")
-    partial = place.with_name(f"{place.name}.partial")
+    _see_that_free(place, replace=replace)
     try:
-        _remove(partial)
-        partial.mkdir(parents=True)
-        reading = _Reading(files, base, outside_default, progress)
-        manifest = _fill(partial, reading, version, rules, beside)
-        if dumping:
-            said = _Reading(files, base, outside_default, untold).said()
-            accepted = frozenset(manifest.default_graphs)
-            write_dumps(partial / _DUMPS, said, base=base, is_accepted=accepted.__contains__)
-        _write(partial / MANIFEST, manifest)
-        _settle(partial)
-        _swap(partial, place)
+        with _alone(place) as partial:
+            reading = _Reading(files, base, outside_default, progress)
+            manifest = _fill(partial, reading, version, rules, beside)
+            if dumping:
+                said = _Reading(files, base, outside_default, untold).said()
+                accepted = frozenset(manifest.default_graphs)
+                write_dumps(partial / _DUMPS, said, base=base, is_accepted=accepted.__contains__)
+            _write(partial / MANIFEST, manifest)
+            _settle(partial)
+            # Another load may have ended before this one was alone.
+            _see_that_free(place, replace=replace)
+            _swap(partial, place)
     except OSError as error:
         raise ConfigError(f"{place} cannot be written: {error}") from error
-    finally:
-        _remove(partial)
     return manifest
 
 
@@ -174,15 +174,17 @@ def _fill(
     base, outside = reading.base, reading.outside
     shelves = Shelves(base, outside, merged=True)
     # The shapes come last: nothing is derived from them.
-    engine.bulk_extend(reading.quads(shapes=False))
+    _extend(engine, reading.quads(shapes=False))
     if rules is not None:
-        engine.bulk_extend(_following(engine, rules, shelves.inferred))
-    engine.bulk_extend(reading.quads(shapes=True))
+        _extend(engine, _following(engine, rules, shelves.inferred))
+    _extend(engine, reading.quads(shapes=True))
     engine.extend(each for quad in beside for each in (quad, _merged(quad)))
-    engine.optimize()
     engine.flush()
     store = LocalStore(engine)
-    counted = census.count(store, shelves)
+    search.write(
+        partial / search.FILE, search.findable_in(lambda text: cast("Any", engine.query(text)), shelves), base
+    )
+    counted = census.count(store, shelves, at_once=_COUNTS_AT_ONCE)
     graphs = census.graph_sizes(store)
     if rules is not None:
         graphs.setdefault(shelves.inferred, 0)
@@ -190,11 +192,21 @@ def _fill(
     return Manifest(base, version, outside, default, graphs, counted)
 
 
+def _extend(engine: ox.Store, quads: Iterable[ox.Quad]) -> None:
+    """Add statements, so many at a time that memory stays bounded."""
+    rest = iter(quads)
+    for first in rest:
+        engine.bulk_extend(chain((first,), islice(rest, _BATCH - 1)))
+
+
 def _following(engine: ox.Store, rules: Mapping[str, str], into: str) -> Iterator[ox.Quad]:
     """What follows from the default graph, in its own graph and in the default graph.
 
-    It is derived in memory, several times faster than on the disk.
+    It is derived in memory, several times faster than on the disk; but first it is seen on the disk whether
+    anything follows at all.
     """
+    if not has_consequences(engine, rules):
+        return
     memory = ox.Store()
     memory.extend(engine.quads_for_pattern(None, None, None, ox.DefaultGraph()))
     entail_into(memory, rules, into=into)
@@ -237,16 +249,22 @@ class _Reading:
     def _of(self, each: Input) -> Iterator[ox.Quad]:
         fresh = {each.graph}
         form = READABLE[extension_of(each.path)]
+        name, is_taken, is_merged = None, False, False
         try:
             with each.path.open("rb") as file:
                 counted = cast("IO[bytes]", _Counting(file, self._told))
                 for quad in parse(unpacked(counted, each.path), form, graph=each.graph, path=each.path):
-                    graph = graph_name(quad)
-                    if graph in self._taken:
+                    # Statements of one graph mostly follow each other: what holds for it is looked up once.
+                    if quad.graph_name != name:
+                        name, graph = quad.graph_name, graph_name(quad)
+                        is_taken = graph in self._taken
+                        is_merged = graph_family(self.base, graph) not in self.outside
+                        if not is_taken:
+                            fresh.add(graph)
+                    if is_taken:
                         continue
-                    fresh.add(graph)
                     yield quad
-                    if graph_family(self.base, graph) not in self.outside:
+                    if is_merged:
                         yield _merged(quad)
         except OSError as error:
             raise SourceError(Place(each.path), error.strerror or str(error)) from error
@@ -269,6 +287,41 @@ class _Counting:
         block = self._file.read(size)
         self._tell(len(block))
         return block
+
+
+def _see_that_free(place: Path, *, replace: bool) -> None:
+    if place.exists() and not replace:
+        raise ConfigError(f"{place} is there already; --replace puts the new store in its place")
+    if place.exists() and not (place / MANIFEST).is_file():
+        raise ConfigError(f"{place} is no store made by `cnrs-graph load`; it is not replaced")
+
+
+@contextlib.contextmanager
+def _alone(place: Path) -> Iterator[Path]:
+    """An empty folder beside *place* for this load alone; it is gone afterwards, unless it got another name.
+
+    The folder itself is locked, so nothing is left locked when a load is killed, and the next clears up.
+    Raises: ConfigError if another load builds the same store.
+    """
+    partial = place.with_name(f"{place.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = os.path.samestat(partial.stat(), os.fstat(descriptor))
+        except (BlockingIOError, FileNotFoundError):
+            is_ours = False
+        if not is_ours:
+            raise ConfigError(f"another load into {place} is under way; wait for it, or name another folder")
+        for left in partial.iterdir():
+            _remove(left)
+        try:
+            yield partial
+        finally:
+            _remove(partial)
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: Path, manifest: Manifest) -> None:
@@ -320,6 +373,8 @@ def _settle_name(place: Path) -> None:
         os.close(descriptor)
 
 
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

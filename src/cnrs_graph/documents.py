@@ -21,6 +21,7 @@ from cnrs_graph.catalogue import (
     dump_iri,
 )
 from cnrs_graph.choices import Choice, choices, limits
+from cnrs_graph.context import Context, context_of
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.descriptions import Index, build_index, describe, document, node_key
 from cnrs_graph.dumps import Dump, read_dumps, temporary_dumps
@@ -37,23 +38,29 @@ from cnrs_graph.inventory import (
     graph_sizes,
     published_datasets,
 )
-from cnrs_graph.lookup import Stored
+from cnrs_graph.lookup import Kept, Stored
+from cnrs_graph.narrowing import Narrowing
 from cnrs_graph.pages import Desk, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.query_page import Filled, page
-from cnrs_graph.representations import graph_bytes
+from cnrs_graph.register import Retired
+from cnrs_graph.representations import embedded, graph_bytes
 from cnrs_graph.schema_org import dataset_document, script_text
+from cnrs_graph.search import SearchIndex, search_index
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import thing_page
+from cnrs_graph.views import view_links
 
 #: Paths that the web door answers itself; their other spellings lead to them.
-ANSWERED_ELSEWHERE = ("/sparql", "/health", "/ready", "/openapi.json")
+ANSWERED_ELSEWHERE = ("/sparql", "/search", "/reconcile", "/counts", "/health", "/ready", "/openapi.json")
 #: So many finished bodies are kept; a publication does not change while it is served.
 _KEPT_BODIES = 2000
 #: A graph of a store with more statements than this is no document; so many of them its page then shows.
 GRAPH_LIMIT = 100_000
 GRAPH_SHOWN = 5_000
+#: What an endpoint elsewhere calls its things is asked again after this long.
+_SEARCH_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -104,10 +111,23 @@ class Documents:
         self._keeping = threading.Lock()
         self._dumping = threading.Lock()
         self._dumps: tuple[Dump, ...] | None = None
+        changes = self._stored is not None and self._stored.changes
+        self._search: Kept[str, SearchIndex] = Kept(1, _SEARCH_SECONDS if changes else None)
         #: Kept, so that the page about an endpoint that fails needs nothing from it.
         self._of_dataset: dict[str, str] = {}
         for curie in ("dcterms:license", "dcat:version", "owl:versionInfo"):
             self.of_dataset(curie)
+
+    @property
+    def root(self) -> str:
+        """Where the site is, as a whole address with a slash at its end: the public one, else the base."""
+        public = self.publication.public_url
+        return f"{public.rstrip('/')}/" if "://" in public else self.base
+
+    @property
+    def search(self) -> SearchIndex:
+        """What can be found by name; made when it is first asked for."""
+        return self._search.made("", lambda: search_index(self.index, self._stored))
 
     def desk(self, language: str) -> Desk:
         """What pages in a language are made with."""
@@ -135,7 +155,8 @@ class Documents:
         if fmt is PAGE and doc.page is not None:
             body = doc.page(self.desk(language))
         else:
-            body = graph_bytes(self._quads(doc, fmt), fmt, base=self.base, first=doc.iri)
+            quads = self._quads(doc, fmt)
+            body = graph_bytes(quads, fmt, base=self.base, first=doc.iri, context=self.context)
         if self._stored is not None and self._stored.changes:
             return body
         with self._keeping:
@@ -195,10 +216,28 @@ class Documents:
     def spellings(self) -> Mapping[str, str]:
         """The path that each other spelling of it means, where that is certain."""
         table: dict[str, str] = {}
-        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE):
+        for path in (*self.by_path, *self.plain_pages, *ANSWERED_ELSEWHERE, *self.retired, *self.contexts):
             key = folded(path)
             table[key] = "" if key in table and table[key] != path else path
         return table
+
+    @cached_property
+    def context(self) -> Context:
+        """The words of our JSON-LD."""
+        return context_of(self.base, self.publication.said.only("ontology", "shapes").quads)
+
+    @cached_property
+    def contexts(self) -> Mapping[str, bytes]:
+        """The context as it is now, and every version that was released, by path."""
+        now = self.context.document()
+        released = {f"/context/{version}.jsonld": body for version, body in self.publication.contexts.items()}
+        own = {f"/context/{self.context.version}.jsonld": now} if self.context.version else {}
+        return {"/context.jsonld": now, **own, **released}
+
+    @cached_property
+    def retired(self) -> Mapping[str, Retired]:
+        """What is published no more, by the path that its page had."""
+        return {path_of(self.base, iri) or "": found for iri, found in self.publication.retired.items()}
 
     def _things(self) -> Iterator[Document]:
         for iri in {*self.index.accepted, *self.index.claimed}:
@@ -208,7 +247,7 @@ class Documents:
 
     def _thing(self, iri: str) -> Document | None:
         path = path_of(self.base, iri)
-        if path is None or "#" in path or path == "/":
+        if path is None or "#" in path or path == "/" or iri in self.publication.retired:
             return None
         first = data_path(self.base, iri, "")
         return Document(
@@ -300,18 +339,36 @@ class Documents:
     def plain_pages(self) -> Mapping[str, Callable[[Desk], bytes]]:
         """The pages that have no data formats of their own."""
         pages: dict[str, Callable[[Desk], bytes]] = {
-            "/browse": list_pages.browse_page,
+            "/browse": lambda desk: list_pages.browse_page(
+                desk, self.publication.facets, has_counts=self.publication.counts is not None
+            ),
             "/vocab": term_pages.lists_page,
         }
         for slug, kind in list_pages.browsable(self.index).items():
-            pages[f"/browse/{slug}"] = lambda desk, kind=kind: list_pages.class_page(desk, kind)  # type: ignore[misc]
+            pages[f"/browse/{slug}"] = self._class_page(kind)
         return pages
+
+    def _class_page(self, kind: str) -> Callable[[Desk], bytes]:
+        asked = Narrowing(kind, self.publication.facets.get(kind, ()))
+        return lambda desk: self.class_page(desk, asked)
+
+    def class_page(self, desk: Desk, asked: Narrowing) -> bytes:
+        """The page of a list, with links to it as a file."""
+        path = desk.local(f"/browse/{list_pages.slug_of(asked.kind)}")
+        return list_pages.class_page(desk, asked, view_links(desk, asked, path))
 
     def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
         nav = "/browse" if iri.startswith(f"{self.base}id/") else "/ontology"
-        return lambda desk: thing_page(
-            desk, describe(self.index, iri), data_links(desk, self._document_of(iri).variants()), nav=nav
-        )
+
+        def page(desk: Desk) -> bytes:
+            description = describe(self.index, iri)
+            parts = (fact for part in description.parts for fact in part.facts)
+            own = (*description.facts, *parts)
+            jsonld = embedded((quad for fact in own for quad in fact.quads()), self.context, first=iri)
+            links = data_links(desk, self._document_of(iri).variants())
+            return thing_page(desk, description, links, nav=nav, jsonld=jsonld)
+
+        return page
 
     def _thing_quads(self, iri: str) -> Callable[[], Sequence[ox.Quad]]:
         return lambda: document(self.index, describe(self.index, iri), self._about(iri))
@@ -505,3 +562,22 @@ class Documents:
             found = (v.value for v in values if isinstance(v, ox.NamedNode | ox.Literal))
             self._of_dataset[curie] = next(found, "")
         return self._of_dataset[curie]
+
+    def authors(self, iri: str) -> tuple[str, ...]:
+        """Who made something, where the data names them by an IRI; of the dataset where it says nothing."""
+        curies = ("dcterms:creator", "schema:author", "schema:creator")
+        for key in (iri, self._dataset or ""):
+            for curie in curies:
+                named = [
+                    v.value for v in self.index.values(key, expand(curie)) if isinstance(v, ox.NamedNode)
+                ]
+                if named:
+                    return tuple(named)
+        return ()
+
+    def files_of_dataset(self) -> tuple[tuple[str, str], ...]:
+        """The files the dataset can be had as, by address, each with its media type."""
+        return tuple(
+            (dump_iri(self.base, dump), "application/gzip" if dump.is_packed else dump.fmt.media_type)
+            for dump in self.dumps
+        )

@@ -12,7 +12,12 @@ from cnrs_graph.formats import TEXT, Format
 
 SCRIPT = Format("script", "text/javascript", "js")
 STYLE = Format("stylesheet", "text/css", "css")
-_FORMATS: Mapping[str, Format] = {"script": SCRIPT, "style": STYLE, "licences": TEXT}
+_FORMATS: Mapping[str, Format] = {
+    "script": SCRIPT,
+    "pictures": SCRIPT,
+    "style": STYLE,
+    "licences": TEXT,
+}
 _FOLDER = Path(__file__).parent / "static"
 
 
@@ -21,6 +26,8 @@ class Bundle:
     """The files of the editor by their paths, which change when the files change."""
 
     script: str
+    #: What draws charts and maps, fetched by the script when one is asked for.
+    pictures: str
     style: str
     licences: str
     files: Mapping[str, tuple[Format, bytes]]

@@ -201,6 +201,15 @@ class UnknownResourceError(CnrsGraphError):
         super().__init__(f"nothing is said about {iri}{hint}")
 
 
+class WithdrawnError(UnknownResourceError):
+    """There was a thing with this IRI, and it is published no more."""
+
+    def __init__(self, iri: str, reason: str = "") -> None:
+        super().__init__(iri)
+        self.reason = reason
+        self.args = (f"{iri} was withdrawn" + (f": {reason}" if reason else ""),)
+
+
 class NotAcceptableError(CnrsGraphError):
     """None of the offered formats fits the Accept header."""
 
@@ -254,6 +263,15 @@ class TooLargeError(RequestError):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"the request body is larger than {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
+
+
+class BatchTooLargeError(RequestError):
+    """A request asks for too many things at once."""
+
+    def __init__(self, count: int, most: int) -> None:
+        super().__init__(f"{count} were sent at once; send {most} at most, and the rest in further requests")
+        self.count = count
+        self.most = most
 
 
 class MethodNotAllowedError(RequestError):

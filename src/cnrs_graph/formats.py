@@ -25,9 +25,18 @@ class Format:
         """The Content-Type we send: text types say their charset."""
         return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
 
+    @property
+    def parameters(self) -> frozenset[tuple[str, str]]:
+        """The parameters of the Content-Type we send."""
+        return frozenset({("charset", "utf-8")} if self.media_type.startswith("text/") else ())
+
 
 PAGE = Format("page", "text/html", "html", ("application/xhtml+xml",))
 TEXT = Format("text", "text/plain", "txt")
+JSON = Format("json", "application/json", "json")
+#: What browsers ask for while one types into their own search field.
+SUGGESTIONS = Format("suggestions", "application/x-suggestions+json", "json", ("application/json",))
+OPENSEARCH = Format("opensearch", "application/opensearchdescription+xml", "xml", ("application/xml",))
 PROBLEM = Format("problem", "application/problem+json", "json", ("application/json",))
 
 TURTLE = Format("turtle", "text/turtle", "ttl", ("application/turtle", "application/x-turtle", "text/n3"))
@@ -41,10 +50,16 @@ JSON_RESULTS = Format("json", "application/sparql-results+json", "json", ("appli
 XML_RESULTS = Format("xml", "application/sparql-results+xml", "xml", ("application/xml", "text/xml"))
 CSV = Format("csv", "text/csv", "csv")
 TSV = Format("tsv", "text/tab-separated-values", "tsv")
+#: CSV whose cells no spreadsheet runs. The type is that of CSV, so it is asked for by its address.
+SAFE_CSV = Format("safe-csv", "text/csv", "safe.csv")
+XLSX = Format("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
+GEOJSON = Format("geojson", "application/geo+json", "geojson", ("application/vnd.geo+json",))
 
 #: The first of each table is what a client gets that accepts anything.
 GRAPH_FORMATS: tuple[Format, ...] = (TURTLE, NTRIPLES, JSONLD, RDFXML, TRIG, NQUADS)
 RESULT_FORMATS: tuple[Format, ...] = (JSON_RESULTS, XML_RESULTS, CSV, TSV)
+#: What rows are made into when they are whole, beside the formats of SPARQL; GeoJSON needs positions in them.
+DOWNLOAD_FORMATS: tuple[Format, ...] = (SAFE_CSV, XLSX, GEOJSON)
 ERROR_FORMATS: tuple[Format, ...] = (PROBLEM, TEXT, PAGE)
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -63,21 +78,40 @@ class MediaRange:
     parameters: tuple[tuple[str, str], ...]
     weight: float
 
-    def precision(self, media_type: str) -> int:
-        """How precisely this range names a media type: 0 not at all, then */*, type/*, the type itself."""
+    def precision(self, candidate: Format, media_type: str) -> int:
+        """How precisely this range names a media type: 0 not at all, then */*, type/*, the type itself.
+
+        With parameters that we serve it is more precise still; with others (a profile, another charset) it
+        names the type loosely.
+        """
         kind, _, subtype = media_type.partition("/")
         if (self.kind, self.subtype) == ("*", "*"):
-            return 1
+            return _ANYTHING
         if self.kind != kind:
             return 0
         if self.subtype == "*":
-            return 2
-        return 3 if self.subtype == subtype else 0
+            return _KIND
+        if self.subtype != subtype:
+            return 0
+        known = set(self.parameters) <= candidate.parameters
+        return _EXACT + len(self.parameters) if known else _LOOSE
+
+
+_ANYTHING, _KIND, _LOOSE, _EXACT = 1, 2, 3, 4
 
 
 def by_name(name: str, offered: Sequence[Format]) -> Format | None:
     """The offered format with this name, extension or media type, as people type it."""
     return next((each for each in offered if name in (each.name, each.extension, each.media_type)), None)
+
+
+def read_weight(text: str) -> float | None:
+    """The number in `q=0.5`; None for what is no weight.
+
+    Source: RFC 9110, section 12.4.2.
+    """
+    name, equals, number = text.partition("=")
+    return float(number) if equals and name.lower() == "q" and _WEIGHT.fullmatch(number) else None
 
 
 @lru_cache(maxsize=1024)
@@ -116,28 +150,20 @@ def negotiate(accept: str | None, offered: Sequence[Format]) -> Format:
 
 
 def _weight(candidate: Format, ranges: Sequence[MediaRange]) -> tuple[float, int]:
-    """The weight of a format and, to break ties, whether its own type rather than an alias was named."""
-    own = _type_weight(candidate.media_type, ranges)
-    if own is not None and own[1] == 3:
-        return (own[0], 2) if own[0] else (0.0, 0)
-    aliases = [_type_weight(alias, ranges) for alias in candidate.aliases]
-    named = [found[0] for found in aliases if found is not None and found[1] == 3 and found[0]]
-    if named:
-        return max(named), 1
-    return (own[0], 1) if own is not None and own[0] else (0.0, 0)
+    """The weight of a format and, to break ties, whether its own type rather than an alias was named.
 
-
-def _type_weight(media_type: str, ranges: Sequence[MediaRange]) -> tuple[float, int] | None:
-    """The weight the most precise matching range gives a media type, and that precision."""
-    best: tuple[float, int] | None = None
-    for each in ranges:
-        precision = each.precision(media_type)
-        # Ranges with parameters (a profile, a charset) still name the type; we serve it without them.
-        if precision and (
-            best is None or precision > best[1] or (precision == best[1] and each.weight > best[0])
-        ):
-            best = (each.weight, precision)
-    return best
+    Who names the type loosely, or by an alias, asks for the format and rules nothing out.
+    """
+    own = [(each.precision(candidate, candidate.media_type), each.weight) for each in ranges]
+    precision, weight = max(own, default=(0, 0.0))
+    if precision >= _EXACT:
+        return (weight, 2) if weight else (0.0, 0)
+    names = (candidate.media_type, *candidate.aliases)
+    asked = [each.weight for each in ranges for name in names if each.precision(candidate, name) >= _LOOSE]
+    if any(asked):
+        return max(asked), 1
+    precision, weight = max((found for found in own if found[0] < _LOOSE), default=(0, 0.0))
+    return (weight, 1) if precision and weight else (0.0, 0)
 
 
 def _members(accept: str) -> list[str]:
@@ -170,9 +196,17 @@ def _read_range(member: str) -> MediaRange | None:
         if parameter[1] is None:
             continue
         if parameter[1].lower() == "q":
-            if not _WEIGHT.fullmatch(parameter[2]):
+            found = read_weight(f"q={parameter[2]}")
+            if found is None:
                 return None
-            weight = float(parameter[2])
+            weight = found
         else:
-            parameters.append((parameter[1].lower(), parameter[2]))
+            parameters.append(_parameter(parameter[1], parameter[2]))
     return MediaRange(named[1].lower(), named[2].lower(), tuple(parameters), weight)
+
+
+def _parameter(name: str, value: str) -> tuple[str, str]:
+    """A parameter as it is compared: without quotes, and a charset in small letters."""
+    if value.startswith('"'):
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    return name.lower(), value.lower() if name.lower() == "charset" else value

@@ -99,6 +99,6 @@ def _is_absolute(iri: str) -> bool:
 def _without_address(site: Site, name: str, asked: Asked) -> Reply:
     """A graph whose name is not one of our addresses: as data, here and nowhere else."""
     fmt = negotiate(asked.accept, GRAPH_FORMATS)
-    body = graph_bytes(site.documents.graph_quads(name), fmt, base=site.base)
+    body = graph_bytes(site.documents.graph_quads(name), fmt, base=site.base, context=site.documents.context)
     links = [link(name, "cite-as")]
     return replies.success(body, fmt, if_none_match=asked.if_none_match, links=links)

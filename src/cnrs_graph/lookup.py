@@ -6,8 +6,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -32,6 +32,9 @@ CORE = ("ontology", "shapes", "meta")
 _LONGEST_IRI = 2_000
 #: Typed things that are looked through for a name like the one that was asked for.
 _NEAR_LIMIT = 5_000
+
+#: The family of a graph, for the names that come again and again.
+_family = lru_cache(10_000)(graph_family)
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -115,6 +118,50 @@ class Shelves:
         return f"{{ {named} }}" if self.named else f"{{ {named} }} UNION {{ {pattern} }}"
 
 
+@dataclass(frozen=True)
+class Sorted:
+    """The statements of one node, sorted once into what is accepted, claimed and inferred.
+
+    Graphs: the names of the graphs decide.
+    """
+
+    quads: tuple[ox.Quad, ...]
+    shelves: Shelves
+
+    @cached_property
+    def accepted(self) -> tuple[ox.Quad, ...]:
+        """What counts as said."""
+        apart = (self.shelves.inferred, self.shelves.queries)
+        return tuple(q for q in self.quads if not self._is_claimed(q) and graph_name(q) not in apart)
+
+    @cached_property
+    def claimed(self) -> tuple[ox.Quad, ...]:
+        """What only a source says."""
+        return tuple(q for q in self.quads if self._is_claimed(q))
+
+    @cached_property
+    def inferred(self) -> tuple[ox.Quad, ...]:
+        """What follows and was not said."""
+        stated = {(q.predicate, q.object) for q in self.accepted}
+        follows = (q for q in self.quads if graph_name(q) == self.shelves.inferred)
+        return tuple(q for q in follows if (q.predicate, q.object) not in stated)
+
+    @cached_property
+    def names(self) -> tuple[ox.Literal, ...]:
+        """The names in the best property that gives any."""
+        said = (*self.accepted, *self.claimed)
+        for predicate in NAMES:
+            found = [
+                q.object for q in said if q.predicate.value == predicate and isinstance(q.object, ox.Literal)
+            ]
+            if found:
+                return tuple(dict.fromkeys(found))
+        return ()
+
+    def _is_claimed(self, quad: ox.Quad) -> bool:
+        return _family(self.shelves.base, graph_name(quad)) in self.shelves.outside
+
+
 class Fetched:
     """Statements of a store, asked for by node with bounded queries.
 
@@ -133,8 +180,8 @@ class Fetched:
         self.store = store
         self._graphs = graphs
         self.shelves = shelves
-        self._about: Kept[str, tuple[ox.Quad, ...]] = Kept(_KEPT_NODES, keep_seconds)
-        self._pointing: Kept[str, tuple[ox.Quad, ...]] = Kept(_KEPT_NODES, keep_seconds)
+        self._about: Kept[str, Sorted] = Kept(_KEPT_NODES, keep_seconds)
+        self._pointing: Kept[str, Sorted] = Kept(_KEPT_NODES, keep_seconds)
         self.answers: Kept[str, tuple[dict[str, Term], ...]] = Kept(_KEPT_NODES, keep_seconds)
 
     @cached_property
@@ -154,38 +201,43 @@ class Fetched:
             _grouped((node_key(q.object), q) for q in self.core.quads),
         )
 
-    def about(self, key: str) -> tuple[ox.Quad, ...]:
+    def about(self, key: str) -> Sorted:
         """What is said about a node; of a blank node only what the small graphs say."""
         if key.startswith("_:"):
-            return self._core_nodes[0].get(key, ())
+            return self._sorted(self._core_nodes[0].get(key, ()))
         return self._one(self._about, key, "s")
 
-    def pointing(self, key: str) -> tuple[ox.Quad, ...]:
+    def pointing(self, key: str) -> Sorted:
         """What points at a node."""
         if key.startswith("_:"):
-            return self._core_nodes[1].get(key, ())
+            return self._sorted(self._core_nodes[1].get(key, ()))
         return self._one(self._pointing, key, "o")
 
-    def ahead(self, keys: Iterable[str]) -> None:
-        """Fetch what is said about many nodes with few queries."""
-        wanted = [key for key in dict.fromkeys(keys) if _usable(key) and self._about.get(key) is None]
+    def ahead(self, keys: Iterable[str], *, pointing: bool = False) -> None:
+        """Fetch what is said about many nodes, or what points at them, with few queries."""
+        kept, place = (self._pointing, "o") if pointing else (self._about, "s")
+        wanted = [key for key in dict.fromkeys(keys) if _usable(key) and kept.get(key) is None]
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             limit = NODE_LIMIT * 5
-            found = self._quads("s", batch, limit)
+            found = self._quads(place, batch, limit)
             if len(found) < limit:
-                said = _grouped((node_key(quad.subject), quad) for quad in found)
+                by_key = _grouped((node_key(q.object if pointing else q.subject), q) for q in found)
                 for key in batch:
-                    self._about.put(key, _in_order(said.get(key, ())))
+                    # Cut where it is cut when it is fetched alone.
+                    kept.put(key, self._sorted(_in_order(by_key.get(key, ())[:NODE_LIMIT])))
 
     def rows(self, text: str) -> tuple[dict[str, Term], ...]:
         """The rows of a SELECT, kept a while."""
         return self.answers.made(text, lambda: tuple(self.store.query(text).rows()))
 
-    def _one(self, kept: Kept[str, tuple[ox.Quad, ...]], key: str, place: str) -> tuple[ox.Quad, ...]:
+    def _one(self, kept: Kept[str, Sorted], key: str, place: str) -> Sorted:
         if not _usable(key):
-            return ()
-        return kept.made(key, lambda: _in_order(self._quads(place, [key], NODE_LIMIT)))
+            return self._sorted(())
+        return kept.made(key, lambda: self._sorted(_in_order(self._quads(place, [key], NODE_LIMIT))))
+
+    def _sorted(self, quads: tuple[ox.Quad, ...]) -> Sorted:
+        return Sorted(quads, self.shelves)
 
     def _quads(self, place: str, keys: Sequence[str], limit: int) -> list[ox.Quad]:
         """The statements with one of these nodes at a place."""
@@ -262,6 +314,10 @@ class StoreIndex(Index):
         """Fetch what is said about these nodes at once."""
         self.fetched.ahead(keys)
 
+    def ahead_pointing(self, keys: Iterable[str]) -> None:
+        """Fetch what points at these nodes at once."""
+        self.fetched.ahead(keys, pointing=True)
+
     def things(self) -> Iterable[str]:
         """The first things of the store: enough of a small one, a sample of a large one."""
         start = f"{self.base}id/"
@@ -295,9 +351,12 @@ class StoreIndex(Index):
 
     def incoming_totals(self, key: str) -> Mapping[tuple[str, str], int]:
         """The totals by class and property of a node at which so much points that the table was cut."""
-        if key.startswith("_:") or len(self.fetched.pointing(key)) < NODE_LIMIT:
+        if key.startswith("_:") or len(self.fetched.pointing(key).quads) < NODE_LIMIT:
             return {}
         shelves = self.fetched.shelves
+        if shelves.merged:
+            # Counted when the store was built: at a request it would take as long as there are links.
+            return self.counted().hubs.get(key, {})
         classes = shelves.accepted("?s a ?k").replace("?g", "?h")
         pattern = f"{shelves.stated(f'?s ?p <{key}>')} {classes}"
         text = f"SELECT ?k ?p (COUNT(DISTINCT ?s) AS ?n) {{ {pattern} }} GROUP BY ?k ?p"
@@ -320,6 +379,8 @@ class Counted:
     instances: Mapping[str, int]
     listed: tuple[str, ...]
     default_triples: int = 0
+    #: How many things point at a node at which very much points, by class and property.
+    hubs: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -363,35 +424,6 @@ def index_over(fetched: Fetched, counted: Callable[[], Counted]) -> StoreIndex:
     shelves = fetched.shelves
     base, outside = shelves.base, shelves.outside
 
-    apart = (shelves.inferred, shelves.queries)
-
-    def family(quad: ox.Quad) -> str:
-        return graph_family(base, graph_name(quad))
-
-    def accepted(quads: Iterable[ox.Quad]) -> tuple[ox.Quad, ...]:
-        return tuple(q for q in quads if family(q) not in outside and graph_name(q) not in apart)
-
-    def claimed(quads: Iterable[ox.Quad]) -> tuple[ox.Quad, ...]:
-        return tuple(q for q in quads if family(q) in outside)
-
-    def inferred(key: str) -> tuple[ox.Quad, ...]:
-        about = fetched.about(key)
-        stated = {(q.predicate, q.object) for q in accepted(about)}
-        follows = (q for q in about if graph_name(q) == shelves.inferred)
-        return tuple(q for q in follows if (q.predicate, q.object) not in stated)
-
-    def names(key: str) -> tuple[ox.Literal, ...]:
-        about = [q for q in fetched.about(key) if graph_name(q) != shelves.inferred]
-        for predicate in NAMES:
-            found = [
-                q.object
-                for q in (*accepted(about), *claimed(about))
-                if q.predicate.value == predicate and isinstance(q.object, ox.Literal)
-            ]
-            if found:
-                return tuple(dict.fromkeys(found))
-        return ()
-
     def instances(kind: str) -> tuple[str, ...]:
         if not _usable(kind):
             return ()
@@ -403,14 +435,14 @@ def index_over(fetched: Fetched, counted: Callable[[], Counted]) -> StoreIndex:
     core = fetched.core
     return StoreIndex(
         base=base,
-        accepted=Table(lambda key: accepted(fetched.about(key)), core.without(*outside).subjects),
-        claimed=Table(lambda key: claimed(fetched.about(key))),
-        inferred=Table(inferred),
-        incoming=Table(lambda key: accepted(fetched.pointing(key))),
-        names=Table(names),
-        claims=_Claims(lambda key: claimed(fetched.about(key))),
+        accepted=Table(lambda key: fetched.about(key).accepted, core.without(*outside).subjects),
+        claimed=Table(lambda key: fetched.about(key).claimed),
+        inferred=Table(lambda key: fetched.about(key).inferred),
+        incoming=Table(lambda key: fetched.pointing(key).accepted),
+        names=Table(lambda key: fetched.about(key).names),
+        claims=_Claims(lambda key: fetched.about(key).claimed),
         instances=Table(instances, lambda: counted().instances),
-        disputing=Table(lambda key: claimed(fetched.pointing(key))),
+        disputing=Table(lambda key: fetched.pointing(key).claimed),
         fetched=fetched,
         counted=counted,
     )

@@ -16,6 +16,7 @@ import pyoxigraph as ox
 from cnrs_graph.addresses import path_of
 from cnrs_graph.descriptions import Fact, Index, chosen_name, name_of, node_key
 from cnrs_graph.formats import Format
+from cnrs_graph.languages import negotiate_language
 from cnrs_graph.terms import Term, compact, expand, local_name
 from cnrs_graph.words import PROPERTIES, WORDS, language_name, word
 
@@ -332,16 +333,24 @@ class DataLink:
 
 def data_links(desk: Desk, links: Iterable[tuple[Format, str]]) -> list[DataLink]:
     """The formats a page's content can be had in, as links."""
-    return [DataLink(_FORMAT_NAMES[fmt.name], desk.local(path), fmt.media_type) for fmt, path in links]
+    return [DataLink(FORMAT_NAMES[fmt.name], desk.local(path), fmt.media_type) for fmt, path in links]
 
 
-_FORMAT_NAMES: Mapping[str, str] = {
+#: What pages call the formats.
+FORMAT_NAMES: Mapping[str, str] = {
     "turtle": "Turtle",
     "ntriples": "N-Triples",
     "jsonld": "JSON-LD",
     "rdfxml": "RDF/XML",
     "trig": "TriG",
     "nquads": "N-Quads",
+    "json": "JSON",
+    "xml": "XML",
+    "csv": "CSV",
+    "tsv": "TSV",
+    "safe-csv": "CSV for spreadsheets",
+    "xlsx": "Excel",
+    "geojson": "GeoJSON",
 }
 
 
@@ -366,9 +375,4 @@ def page_language(accept_language: str | None) -> str:
     >>> page_language("fr;q=0.5, de")
     'en'
     """
-    asked = []
-    for member in (accept_language or "").split(","):
-        tag, _, weight = member.partition(";")
-        number = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", weight) if weight else None
-        asked.append((-(float(number[1]) if number else 1.0), tag.strip().lower().partition("-")[0]))
-    return next((tag for weight, tag in sorted(asked) if tag in WORDS and weight), next(iter(WORDS)))
+    return negotiate_language(accept_language, tuple(WORDS))

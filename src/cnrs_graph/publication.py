@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from cnrs_graph import imports
 from cnrs_graph.config import Config
 from cnrs_graph.dataset import Dataset, load, merged, nquads, read_file, source_files
 from cnrs_graph.errors import NonConformingDataError
+from cnrs_graph.register import Retired, read_register
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
 
@@ -23,7 +24,7 @@ from cnrs_graph.validation import Report, load_shapes, validate
 if TYPE_CHECKING:
     from cnrs_graph import disk
     from cnrs_graph.lookup import Stored
-    from cnrs_graph.queries import SavedQuery
+    from cnrs_graph.queries import Catalogue, SavedQuery
 
 _NOTHING = Dataset("", ())
 
@@ -48,8 +49,16 @@ class Publication:
     outside_default: tuple[str, ...]
     #: The saved queries as statements, for editors that ask the endpoint for examples; no part of the data.
     queries: Dataset = _NOTHING
+    #: The JSON-LD contexts that were released, by version.
+    contexts: Mapping[str, bytes] = field(default_factory=dict)
+    #: What was published once and is no more, by IRI.
+    retired: Mapping[str, Retired] = field(default_factory=dict)
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
     stored: Stored | None = None
+    #: For a class the properties that its list can be narrowed down by.
+    facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The saved query that holds announced figures against what is named, if there is one.
+    counts: SavedQuery | None = None
 
     @property
     def inferred_graph(self) -> str:
@@ -211,7 +220,25 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         report=report,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        retired=retired(config),
+        contexts=contexts(config),
+        facets=config.facets,
+        counts=_counting(config, catalogue),
     )
+
+
+def retired(config: Config) -> Mapping[str, Retired]:
+    """What was published once and is no more, as the register says.
+
+    Raises: SourceError.
+    """
+    return read_register(config.register, config.base) if config.register is not None else {}
+
+
+def contexts(config: Config) -> Mapping[str, bytes]:
+    """The JSON-LD contexts that were released with versions of the ontology, by version."""
+    # Not .jsonld: what is read as data ends so.
+    return {file.stem: file.read_bytes() for file in sorted((config.ontology / "contexts").glob("*.json"))}
 
 
 def load_into(
@@ -266,8 +293,19 @@ def on_store(config: Config, stored: Stored) -> Publication:
         report=None,
         outside_default=config.outside_default,
         queries=described(config.base, catalogue),
+        retired=retired(config),
+        contexts=contexts(config),
         stored=stored,
+        facets=config.facets,
+        counts=_counting(config, catalogue),
     )
+
+
+def _counting(config: Config, catalogue: Catalogue) -> SavedQuery | None:
+    """The saved query behind the page of counts; none where it is not among those that are published."""
+    if config.counts not in catalogue:
+        return None
+    return catalogue[config.counts]
 
 
 def _in_place(base: str, paths: Iterable[Path], published: Dataset) -> Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -52,6 +52,14 @@ def entail_into(store: ox.Store, rules: Mapping[str, str], *, into: str) -> None
         pass
 
 
+def has_consequences(store: ox.Store, rules: Mapping[str, str]) -> bool:
+    """Whether anything follows from the default graph that is not there; nothing is added.
+
+    Raises: SourceError naming the rule that cannot be run.
+    """
+    return any(True for name, text in rules.items() for _ in _new(store, name, text))
+
+
 def _add(
     store: ox.Store, triples: Sequence[ox.Triple], graphs: Sequence[ox.NamedNode | ox.DefaultGraph]
 ) -> int:
@@ -63,13 +71,17 @@ def _add(
 
 
 def _apply(store: ox.Store, name: str, text: str) -> list[ox.Triple]:
-    """What one rule derives that the store does not hold yet."""
+    """What one rule derives that the store does not hold yet, complete before anything is added."""
+    return list(_new(store, name, text))
+
+
+def _new(store: ox.Store, name: str, text: str) -> Iterator[ox.Triple]:
     try:
         answer = store.query(text)
     except SyntaxError as error:
         raise SourceError(Place(Path(f"{name}.rq")), f"not a query: {error.msg}") from error
     if not isinstance(answer, ox.QueryTriples):
         raise SourceError(Place(Path(f"{name}.rq")), "a rule is a CONSTRUCT query")
-    return [
-        triple for triple in answer if ox.Quad(triple.subject, triple.predicate, triple.object) not in store
-    ]
+    for triple in answer:
+        if ox.Quad(triple.subject, triple.predicate, triple.object) not in store:
+            yield triple

@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import IO, Any, Generic, Self, TypeVar, cast
 
 import pyoxigraph as ox
 
 from cnrs_graph import answering, census
-from cnrs_graph.answers import answer_bytes
 from cnrs_graph.descriptions import node_key
+from cnrs_graph.endpoint import Line, RemoteStore, Reply
 from cnrs_graph.errors import (
     CnrsGraphError,
     EndpointError,
     EndpointTimeoutError,
     QueryError,
     TooManyQueriesError,
+    WorkerDiedError,
 )
-from cnrs_graph.formats import JSON_RESULTS, NTRIPLES, RDFXML, XML_RESULTS, Format
+from cnrs_graph.formats import JSON_RESULTS, NTRIPLES, XML_RESULTS, Format
 from cnrs_graph.lanes import Lane
 from cnrs_graph.lookup import Counted, Fetched, Shelves, Stored, index_over
-from cnrs_graph.store import Answer, Form, RemoteStore
+from cnrs_graph.store import Form
+from cnrs_graph.terms import PREFIXES
 from cnrs_graph.workers import Pool, RunningAnswer
 
 _LOG = logging.getLogger(__name__)
@@ -38,6 +43,7 @@ _COUNT_SECONDS = 3600.0
 _GRAPH_LIMIT = 10_000
 #: Whether something stands in the default graph alone is judged by so many statements.
 _SAMPLE = 1_000
+_READ_AHEAD_BYTES = 1 << 17
 
 _T = TypeVar("_T")
 
@@ -128,24 +134,28 @@ class _Fresh(Generic[_T]):
 
 
 class RemotePool(Pool):
-    """Queries of strangers, sent on to an endpoint, so many at a time; its answers come back whole.
-
-    Units: an answer may have a quarter of `memory_bytes`, since it is held while it is rewritten.
-    """
+    """Queries of strangers, sent on to an endpoint, so many at a time; answers pass through as they come."""
 
     def __init__(self, store: RemoteStore, *, size: int, timeout_seconds: float, queue_length: int) -> None:
         super().__init__(size=size, timeout_seconds=timeout_seconds, queue_length=queue_length)
         self._store = store
         self._places = asyncio.Semaphore(size)
         self._queued = 0
-        self._taken = 0
+        self._threads: ThreadPoolExecutor | None = None
+        self._running: set[RemoteAnswer] = set()
 
     async def start(self, quads: bytes | Path, default_graphs: Sequence[str]) -> None:  # noqa: ARG002
         """Be ready: the statements are elsewhere."""
         self._places = asyncio.Semaphore(self.size)
+        self._threads = ThreadPoolExecutor(self.size, "endpoint")
 
     async def close(self) -> None:
-        """Stop taking queries; those on their way end by themselves."""
+        """Stop taking queries; those on their way are ended."""
+        threads, self._threads = self._threads, None
+        for answer in tuple(self._running):
+            answer.stop(WorkerDiedError("the pool is closed"))
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,11 +168,11 @@ class RemotePool(Pool):
     @property
     def idle(self) -> int:
         """How many places are free."""
-        return self.size - self._taken
+        return self.size - len(self._running)
 
     def running(self, lane: Lane) -> int:
         """How many queries are on their way; the endpoint has no lanes of ours."""
-        return self._taken if lane is Lane.FAST else 0
+        return len(self._running) if lane is Lane.FAST else 0
 
     async def answer(
         self,
@@ -173,35 +183,46 @@ class RemotePool(Pool):
         default_graphs: Sequence[str] | None = None,
         named_graphs: Sequence[str] | None = None,
         timeout_seconds: float | None = None,
-        most_statements: int | None = None,  # noqa: ARG002 - an answer is whole here, or too large
-        on_start: Callable[[RunningAnswer], object] = lambda _: None,  # noqa: ARG002 - it starts elsewhere
+        most_statements: int | None = None,
+        on_start: Callable[[RunningAnswer], object] = lambda _: None,
     ) -> RunningAnswer:
-        """Send a query on; returns when its answer is here, whole and in the format that was asked for.
+        """Send a query on; returns when the first bytes of its answer are here, or the first error.
 
+        Units and graphs: as `Pool.answer`.
         Raises: EndpointError and what is below it, QueryMemoryError, QueryError, TooManyQueriesError.
         """
         seconds = min(timeout_seconds or self.timeout_seconds, self.timeout_seconds)
-        given_up = threading.Event()
+        line = Line()
 
-        def ask() -> tuple[Form, Format, bytes]:
-            found = self._store.query(
+        def ask() -> Reply:
+            return self._store.ask(
                 text,
-                default_graphs=default_graphs or (),
-                named_graphs=named_graphs or (),
+                default_graphs=default_graphs,
+                named_graphs=named_graphs,
                 timeout_seconds=seconds,
-                is_unwanted=given_up.is_set,
+                line=line,
             )
-            fmt = graphs if found.form is Form.CONSTRUCT else results
-            return found.form, fmt, _written(found, fmt)
 
         await self._wait(seconds)
-        self._taken += 1
-        try:
-            return RemoteAnswer(*await asyncio.to_thread(ask))
-        finally:
-            given_up.set()
-            self._taken -= 1
+        if self._threads is None:
             self._places.release()
+            raise WorkerDiedError("the pool is closed")
+        # The place is held until the thread has ended, so that there are never more of them.
+        running = RemoteAnswer(line, results, graphs)
+        self._running.add(running)
+        work = partial(_pass_on, ask, running.channel, results, graphs, most_statements)
+        running.work = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        running.work.add_done_callback(partial(self._over, running))
+        on_start(running)
+        await running.begin({"seconds": seconds, "late": self._store.late()})
+        return running
+
+    def _over(self, running: RemoteAnswer, work: asyncio.Future[None]) -> None:
+        if not work.cancelled():
+            # Looked at, since who has left will not.
+            work.exception()
+        self._running.discard(running)
+        self._places.release()
 
     async def _wait(self, seconds: float) -> None:
         if self._places.locked() and self._queued >= self.queue_length:
@@ -217,12 +238,21 @@ class RemotePool(Pool):
 
 
 class RemoteAnswer(RunningAnswer):
-    """An answer that has come back."""
+    """An answer that passes through: a thread reads it from the endpoint and writes frames, as a worker does.
 
-    def __init__(self, form: Form, fmt: Format, body: bytes) -> None:
-        self.form = form
-        self.format = fmt
-        self._body: bytes | None = body
+    Units: between the two lie a few frames; when nobody reads, the thread waits, and with it the endpoint.
+    """
+
+    work: asyncio.Future[None]
+
+    def __init__(self, line: Line, results: Format, graphs: Format) -> None:
+        self._line = line
+        self._formats = (results, graphs)
+        self._ours, self.channel = socket.socketpair()
+        self._writer: asyncio.StreamWriter | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._first: bytes | None = None
+        self._is_open = True
         self._stopped_by: CnrsGraphError | None = None
 
     @property
@@ -230,38 +260,134 @@ class RemoteAnswer(RunningAnswer):
         """Where it ran: the endpoint has no lanes of ours."""
         return Lane.FAST
 
+    async def begin(self, request: Mapping[str, Any]) -> None:
+        """Wait for the form and the first bytes."""
+        # A timer and not a time-out around each read: it strikes although nobody reads.
+        self._deadline = asyncio.get_running_loop().call_later(request["seconds"], self.stop, request["late"])
+        try:
+            self._reader, self._writer = await asyncio.open_unix_connection(
+                sock=self._ours, limit=_READ_AHEAD_BYTES
+            )
+            kind, body = await self._next()
+            if kind == answering.FORM:
+                form, _, self.cut_after = body.decode().partition(" ")
+                self.form, self.is_cut = Form(form), bool(self.cut_after)
+                self.format = self._formats[self.form is Form.CONSTRUCT]
+                kind, body = await self._next()
+            if kind == answering.CHUNK:
+                self._first = body
+        except BaseException:
+            self._leave()
+            raise
+
     def stop(self, reason: CnrsGraphError) -> None:
-        """Stop it before its end: whoever reads it is told why."""
-        self._stopped_by = reason
+        """Stop it before its end: whoever reads it is told why, and the endpoint sees that we are gone."""
+        if self._is_open:
+            self._stopped_by = reason
+            self._leave()
 
     async def __anext__(self) -> bytes:
-        """The body, once."""
+        """The next bytes."""
         if self._stopped_by is not None:
             raise self._stopped_by
-        if self._body is None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        if not self._is_open:
             raise StopAsyncIteration
-        body, self._body = self._body, None
+        try:
+            kind, body = await self._next()
+        except BaseException:
+            self._leave()
+            raise
+        if kind == answering.END:
+            raise StopAsyncIteration
         return body
 
     async def aclose(self) -> None:
-        """Leave the answer."""
-        self._body = None
+        """Leave the answer; when its end has not been read, the endpoint is left too."""
+        self._leave()
+
+    async def _next(self) -> tuple[bytes, bytes]:
+        try:
+            kind, length = answering.HEADER.unpack(await self._reader.readexactly(answering.HEADER.size))
+            body = await self._reader.readexactly(length)
+        except (asyncio.IncompleteReadError, OSError) as error:
+            if self._stopped_by is not None:
+                raise self._stopped_by from error
+            await self.work
+            raise WorkerDiedError("it ended before its answer did") from error
+        if kind == answering.END:
+            self._leave()
+        return kind, body
+
+    def _leave(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._line.cut()
+        if self._writer is not None:
+            self._writer.transport.abort()
+        else:
+            self._ours.close()
 
 
-def _written(answer: Answer, fmt: Format) -> bytes:
-    """An answer in a format.
+def _pass_on(
+    ask: Callable[[], Reply],
+    channel: socket.socket,
+    results: Format,
+    graphs: Format,
+    most_statements: int | None,
+) -> None:
+    """Ask, and write the answer into the channel in frames, in the format that fits its form.
 
-    Raises: QueryError when XML cannot carry it.
+    Raises: EndpointError and what is below it, QueryError, QueryMemoryError: whoever reads gets it after the
+    last frame. ConnectionError when nobody reads any more.
     """
-    try:
-        if fmt is RDFXML:
-            for _ in answering.with_xml_names(_triples(answer)):
-                pass
-        body = answer_bytes(answer, fmt)
-        return answering.fit_for_xml(body) if fmt in (RDFXML, XML_RESULTS) else body
-    except answering.UnfitError as error:
-        raise QueryError(str(error)) from error
+    with channel:
+        try:
+            with ask() as reply:
+                if reply.form is Form.CONSTRUCT:
+                    _pass_on_graph(reply, channel, graphs, most_statements)
+                else:
+                    _pass_on_results(reply, channel, results)
+        except answering.UnfitError as error:
+            raise QueryError(str(error)) from error
 
 
-def _triples(answer: Answer) -> list[ox.Triple]:
-    return [quad.triple for quad in ox.parse(input=answer.body, format=ox.RdfFormat.N_TRIPLES)]
+def _pass_on_graph(reply: Reply, channel: socket.socket, fmt: Format, most: int | None) -> None:
+    triples, cut_after = _let_go(reply), reply.cut_after
+    if most is not None:
+        first, is_cut = answering.at_most(triples, most)
+        triples, cut_after = iter(first), f"{most} statements" if is_cut else cut_after
+    answering.write_graph(
+        triples, channel, f"{reply.form} {cut_after}".strip(), fmt.media_type, dict(PREFIXES)
+    )
+
+
+def _let_go(reply: Reply) -> Iterator[ox.Triple]:
+    """The statements of a reply, none of which is held."""
+    for triple in reply.triples():
+        reply.has_passed_on()
+        yield triple
+
+
+def _pass_on_results(reply: Reply, channel: socket.socket, fmt: Format) -> None:
+    frames = answering.Frames(channel, f"{reply.form} {reply.cut_after}".strip(), xml=fmt is XML_RESULTS)
+
+    class Sheet:
+        """What the engine writes to, so that the reply knows how much of it is still held."""
+
+        flush = frames.flush
+
+        def write(self, block: bytes) -> int:
+            reply.has_passed_on()
+            return frames.write(block)
+
+    with reply.faults():
+        reply.results().serialize(
+            cast("IO[bytes]", Sheet()), format=ox.QueryResultsFormat.from_media_type(fmt.media_type)
+        )
+    frames.end()

@@ -7,6 +7,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from cnrs_graph import errors
 from cnrs_graph.formats import ERROR_FORMATS, PAGE, PROBLEM, TEXT, Format, negotiate
@@ -16,6 +18,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.RequestError: 400,
     errors.UnsupportedMediaTypeError: 415,
     errors.TooLargeError: 413,
+    errors.BatchTooLargeError: 413,
     errors.MethodNotAllowedError: 405,
     errors.NothingCheckedError: 422,
     errors.CheckStoppedError: 504,
@@ -24,6 +27,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.ParameterError: 400,
     errors.UnknownQueryError: 404,
     errors.UnknownResourceError: 404,
+    errors.WithdrawnError: 410,
     errors.NotAcceptableError: 406,
     errors.QueryTimeoutError: 504,
     errors.QueryMemoryError: 504,
@@ -65,6 +69,7 @@ _EVERYWHERE = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer-when-downgrade"),
 )
+_UNSAFE = re.compile(r'[^!-~]|[<>"\\]')
 _ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 Headers = tuple[tuple[str, str], ...]
@@ -93,6 +98,7 @@ def success(
     links: Sequence[str] = (),
     max_age_seconds: int = 300,
     policy: str = PAGE_POLICY,
+    modified: str | None = None,
     digest: str | None = None,
 ) -> Reply:
     """Answer with a representation, or with 304 when the client has this very one.
@@ -109,12 +115,30 @@ def success(
         headers.append(("Content-Location", location))
     if links:
         headers.append(("Link", ", ".join(links)))
+    if modified:
+        headers.append(("Last-Modified", modified))
     if if_none_match is not None and matches(if_none_match, tag):
         return Reply(304, tuple(headers), b"")
     headers.append(("Content-Type", fmt.content_type))
     if fmt is PAGE:
         headers.append(("Content-Security-Policy", policy))
     return Reply(200, tuple(headers), body)
+
+
+def http_date(day: str) -> str | None:
+    """A day of a release, or a moment, as Last-Modified says it; None for what is neither.
+
+    >>> http_date("2024-02-29")
+    'Thu, 29 Feb 2024 00:00:00 GMT'
+
+    Source: RFC 9110, sections 5.6.7 and 8.8.2.
+    """
+    try:
+        moment = datetime.fromisoformat(day)
+    except ValueError:
+        return None
+    zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return format_datetime(zoned, usegmt=True)
 
 
 def matches(if_none_match: str, tag: str) -> bool:
@@ -191,6 +215,16 @@ def error_reply(error: Exception, fmt: Format, page: bytes, *, policy: str = PAG
     return Reply(status, tuple(headers), body)
 
 
+def gone(body: bytes, fmt: Format, *, vary: str | None, links: Sequence[str]) -> Reply:
+    """Say in a data format what is left of a thing that is published no more.
+
+    Source: RFC 9110, section 15.5.11.
+    """
+    headers = [("Content-Type", fmt.content_type), ("Cache-Control", "public, max-age=60"), *_EVERYWHERE]
+    headers += [("Vary", vary)] if vary else []
+    return Reply(410, (*headers, ("Link", ", ".join(links))), body)
+
+
 def _problem(error: Exception) -> bytes:
     status = status_of(error)
     problem: dict[str, object] = {
@@ -224,7 +258,7 @@ def _extras(error: Exception) -> Iterable[tuple[str, object]]:
             yield "allowed_in_all", len(error.allowed)
 
 
-def link(target: str, rel: str, *, media_type: str | None = None) -> str:
+def link(target: str, rel: str, *, media_type: str | None = None, anchor: str | None = None) -> str:
     """One member of a Link header.
 
     >>> link("/data/x.ttl", "alternate", media_type="text/turtle")
@@ -232,9 +266,15 @@ def link(target: str, rel: str, *, media_type: str | None = None) -> str:
 
     Source: RFC 8288, section 3.
     """
-    # A target is a path or an IRI; what a header cannot hold is percent-encoded.
-    safe = "".join(c if "!" <= c <= "~" and c not in '<>"' else _escaped(c) for c in target)
-    return f'<{safe}>; rel="{rel}"' + (f'; type="{media_type}"' if media_type else "")
+    found = f'<{uri_of(target)}>; rel="{rel}"'
+    if media_type:
+        found += f'; type="{uri_of(media_type)}"'
+    return found + (f'; anchor="{uri_of(anchor)}"' if anchor else "")
+
+
+def uri_of(text: str) -> str:
+    """A path, an IRI or a media type with what a URI and a header cannot hold percent-encoded."""
+    return _UNSAFE.sub(lambda found: _escaped(found[0]), text)
 
 
 def _escaped(character: str) -> str:

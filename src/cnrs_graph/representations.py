@@ -10,6 +10,7 @@ from typing import Any
 
 import pyoxigraph as ox
 
+from cnrs_graph.context import LINK, Context
 from cnrs_graph.dataset import graph_name
 from cnrs_graph.errors import NotAcceptableError
 from cnrs_graph.formats import GRAPH_FORMATS, JSONLD, NQUADS, NTRIPLES, RDFXML, TRIG, TURTLE, Format
@@ -37,16 +38,24 @@ _NAMES_FIRST = tuple(
 
 
 def graph_bytes(
-    quads: Iterable[ox.Quad], fmt: Format, *, base: str | None = None, first: str | None = None
+    quads: Iterable[ox.Quad],
+    fmt: Format,
+    *,
+    base: str | None = None,
+    first: str | None = None,
+    context: Context | None = None,
 ) -> bytes:
     """Write statements in a format; the subject *first* leads, the others follow sorted.
 
-    With a *base*, IRIs below it are shortened too, folder by folder.
+    With a *base*, IRIs below it are shortened too, folder by folder. With a *context*, JSON-LD is written in
+    its words, and carries as much of it as it uses: nobody has to fetch anything to read it.
 
     Graphs: names are kept by TriG and N-Quads and left behind by the other formats.
     Raises: NotAcceptableError when RDF/XML cannot hold a statement.
     """
     statements = _settled(quads, keep_graphs=fmt.keeps_graphs)
+    if fmt is JSONLD and context is not None:
+        return _indented(_in_words(statements, context, first))
     prefixes = PREFIXES if base is None else document_prefixes(base, statements)
     return _WRITERS[fmt](statements, prefixes, first)
 
@@ -143,8 +152,86 @@ def _json_ld(quads: Sequence[ox.Quad], prefixes: Mapping[str, str], first: str |
             node[key] = entries[0] if len(entries) == 1 else entries
         nodes[str(subject)] = node
     context = {prefix: names.namespaces[prefix] for prefix in sorted(names.used)}
-    text = json.dumps({"@context": context, "@graph": list(nodes.values())}, ensure_ascii=False, indent=2)
-    return f"{text}\n".encode()
+    return _indented({"@context": context, "@graph": list(nodes.values())})
+
+
+def embedded(quads: Iterable[ox.Quad], context: Context, *, first: str) -> str:
+    """Statements as JSON-LD that can stand inside a page: no text in it ends the element that holds it.
+
+    Source: JSON-LD 1.1, section 7 (embedding in HTML).
+    """
+    tree = _in_words(_settled(quads, keep_graphs=False), context, first)
+    text = json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
+    return text.translate({ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+
+
+def _indented(tree: object) -> bytes:
+    return f"{json.dumps(tree, ensure_ascii=False, indent=2)}\n".encode()
+
+
+def _in_words(quads: Sequence[ox.Quad], context: Context, first: str | None) -> dict[str, Any]:
+    """JSON-LD in the words of a context: things by their whole IRIs, properties and classes by name."""
+    words = _Words(quads, context)
+    nodes = []
+    for subject, statements in _by_subject(quads, first):
+        node: dict[str, Any] = {LINK: _whole(subject)}
+        for predicate, values in statements:
+            if predicate == _TYPE and all(isinstance(value, ox.NamedNode) for value in values):
+                key, entries = "@type", [words.key(_value(value)) for value in values]
+            else:
+                key, entries = words.key(predicate), [words.value(predicate, value) for value in values]
+            node[key] = entries[0] if len(entries) == 1 else entries
+        nodes.append(node)
+    used = {name: context.definitions[name] for name in context.definitions if name in words.used}
+    return {"@context": used, **nodes[0]} if len(nodes) == 1 else {"@context": used, "@graph": nodes}
+
+
+def _whole(term: Term) -> str:
+    return term.value if isinstance(term, ox.NamedNode) else str(term)
+
+
+class _Words:
+    """How a document in the words of a context is written; remembers which of them it used."""
+
+    def __init__(self, quads: Sequence[ox.Quad], context: Context) -> None:
+        # A word spelt like a scheme in use would change what an IRI says.
+        schemes = {iri.partition(":")[0] for iri in _iris(quads)}
+        self._named = {
+            iri: entry for iri, entry in context.names.items() if entry[0].partition(":")[0] not in schemes
+        }
+        self._prefixes = [
+            (prefix, namespace)
+            for prefix, namespace in context.definitions.items()
+            if isinstance(namespace, str) and namespace.endswith(("#", "/")) and prefix not in schemes
+        ]
+        self.used: set[str] = set()
+
+    def key(self, iri: str) -> str:
+        """A property or a class: its name, else a CURIE, else the IRI."""
+        named = self._named.get(iri)
+        if named is not None:
+            # A CURIE that is a word of its own needs its prefix beside it.
+            self.used |= {named[0], *named[0].split(":")[:-1]}
+            return named[0]
+        for prefix, namespace in self._prefixes:
+            if iri.startswith(namespace) and _LOCAL.fullmatch(iri[len(namespace) :]):
+                self.used.add(prefix)
+                return f"{prefix}:{iri[len(namespace) :]}"
+        return iri
+
+    def value(self, predicate: str, term: Term) -> Any:
+        """A value; one of the type that the context names is only its text."""
+        expected = self._named.get(predicate, ("", ""))[1]
+        if not isinstance(term, ox.Literal):
+            return _whole(term) if expected == LINK else {LINK: _whole(term)}
+        if term.language:
+            value = {"@language": term.language, "@value": term.value}
+            return {**value, "@direction": str(term.direction)} if term.direction else value
+        if term.datatype.value == expected:
+            return term.value
+        if term.datatype.value == _XSD_STRING:
+            return {"@value": term.value} if expected else term.value
+        return {"@type": self.key(term.datatype.value), "@value": term.value}
 
 
 def _turtle(quads: Sequence[ox.Quad], prefixes: Mapping[str, str], first: str | None) -> bytes:

@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from cnrs_graph import list_pages, query_api, replies
-from cnrs_graph.addresses import folded
+from cnrs_graph import counts_page, list_api, list_pages, query_api, replies, search_api
+from cnrs_graph.addresses import data_path, folded, path_of
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
 from cnrs_graph.documents import Document, Documents
@@ -21,17 +21,28 @@ from cnrs_graph.errors import (
     CnrsGraphError,
     EndpointError,
     NotAcceptableError,
+    RequestError,
     UnknownQueryError,
     UnknownResourceError,
+    WithdrawnError,
 )
-from cnrs_graph.formats import GRAPH_FORMATS, PAGE, TEXT, TURTLE, Format, negotiate
+from cnrs_graph.formats import GRAPH_FORMATS, JSON, JSONLD, PAGE, PROBLEM, TEXT, Format, negotiate
 from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import Desk, icon, page_language, stylesheet, stylesheet_path
 from cnrs_graph.publication import Publication
 from cnrs_graph.replies import PAGE_POLICY, Reply, link
 from cnrs_graph.representations import graph_bytes
 from cnrs_graph.result_page import answer, asking, page_policy, results
+from cnrs_graph.signposting import (
+    LINKSET,
+    LINKSET_JSON,
+    Signposts,
+    header_of,
+    linkset_json,
+    linkset_text,
+)
 from cnrs_graph.sitemap import XML, Sitemaps, robots, site_root
+from cnrs_graph.terms import expand
 from cnrs_graph.words import WORDS
 
 __all__ = [
@@ -53,9 +64,11 @@ STYLESHEET = Format("stylesheet", "text/css", "css")
 ICON = Format("icon", "image/svg+xml", "svg")
 QUERY = Format("query", "application/sparql-query", "rq")
 GZIP = Format("gzip", "application/gzip", "gz")
-JSON = Format("json", "application/json", "json")
 
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
+_DATASET = expand("schema:Dataset")
+#: The page of counts, answered by the saved query that the publication names for it.
+COUNTS = "/counts"
 _YEAR_SECONDS = 31_536_000
 
 
@@ -93,6 +106,9 @@ class Site:
             found = self._reply_document(path, asked)
         if found is not None:
             return found
+        gone = self._gone(path, asked)
+        if gone is not None:
+            return gone
         elsewhere = self._other_spelling(path)
         if elsewhere is not None:
             return replies.redirect(308, self._located(elsewhere, asked.query))
@@ -124,22 +140,37 @@ class Site:
             return replies.success(
                 body, fmt, if_none_match=asked.if_none_match, vary=None, max_age_seconds=_YEAR_SECONDS
             )
+        found = self._file_for_programs(path, asked)
+        if found is not None:
+            return found
+        page = self.documents.plain_pages.get(path)
+        if page is not None:
+            return self.page(asked, page)
+        return self._query_text(path, asked) if path.endswith(".rq") else None
+
+    def _file_for_programs(self, path: str, asked: Asked) -> Reply | None:
+        """What crawlers, editors and other programs fetch; lists and what is searched, as data."""
         if path == "/robots.txt":
             body = robots(site_root(self.base, self.publication.public_url), self.prefix)
             return replies.success(body, TEXT, if_none_match=asked.if_none_match, vary=None)
         if path.startswith("/sitemap"):
-            found = self.sitemaps.at(path)
-            if found is not None:
-                return replies.success(found, XML, if_none_match=asked.if_none_match, vary=None)
+            sitemap = self.sitemaps.at(path)
+            if sitemap is not None:
+                return replies.success(sitemap, XML, if_none_match=asked.if_none_match, vary=None)
         if path.startswith("/dump/"):
             answer, file = self.download(path, asked.if_none_match)
             return replace(answer, body=file.read_bytes()) if answer is not None and file else answer
         if path == "/sparql/completions.json":
             return replies.success(self.completions, JSON, if_none_match=asked.if_none_match, vary=None)
-        page = self.documents.plain_pages.get(path)
-        if page is not None:
-            return self.page(asked, page)
-        return self._query_text(path, asked) if path.endswith(".rq") else None
+        context = self.documents.contexts.get(path)
+        if context is not None:
+            return replies.success(context, JSONLD, if_none_match=asked.if_none_match, vary=None)
+        for answered in (search_api.answer, list_api.answer):
+            found = answered(self.documents, path, asked.query, asked.accept, asked.language)
+            if found is not None:
+                fmt, body = found
+                return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=_VARY)
+        return None
 
     def download(self, path: str, if_none_match: str | None) -> tuple[Reply | None, Path | None]:
         """The answer to the path of a file, and the file if it is to be its body."""
@@ -173,11 +204,11 @@ class Site:
         return replies.redirect(303, self._located(target), vary=_VARY, links=self._links(doc))
 
     def _reply_data(self, path: str, asked: Asked) -> Reply | None:
-        """One representation of a thing, by its own address."""
+        """One representation of a thing, by its own address, or all links about it."""
         stem, _, extension = path.rpartition(".")
         fmt, doc = _BY_EXTENSION.get(extension), self.documents.at(f"/doc/{stem[6:]}")
         if fmt is None or doc is None:
-            return None
+            return self._linkset(path, asked)
         return self._represented(doc, fmt, asked, vary=None)
 
     def _reply_document(self, path: str, asked: Asked) -> Reply | None:
@@ -186,12 +217,47 @@ class Site:
             stem, _, extension = path.rpartition(".")
             fmt, doc = _BY_EXTENSION.get(extension), self.documents.at(stem)
             if fmt is None or doc is None or doc.stem != stem or doc.quads is None:
-                return None
+                return self._linkset(path, asked)
             return self._represented(doc, fmt, asked, vary=None)
         fmt = negotiate(asked.accept, doc.offered)
         if path.startswith("/doc/") and fmt is not PAGE:
             return self._see_other(doc, fmt)
         return self._represented(doc, fmt, asked, vary=_VARY)
+
+    def _gone(self, path: str, asked: Asked) -> Reply | None:
+        """Send on from what was merged; say in data what was withdrawn.
+
+        Raises: WithdrawnError for who reads no data.
+        """
+        _, folder, tail = (*path.split("/", 2), "", "")[:3]
+        stem, _, extension = tail.rpartition(".") if folder == "data" else (tail, "", "")
+        found = self.documents.retired.get(f"/doc/{stem}") if folder in ("id", "doc", "data") else None
+        if found is None or (folder == "data" and extension not in _BY_EXTENSION):
+            return None
+        if found.replaced_by is not None:
+            page = path_of(self.base, found.replaced_by) or ""
+            target = data_path(self.base, found.replaced_by, extension) if folder == "data" else None
+            return replies.redirect(
+                301, self._located(target or f"/{folder}{page.removeprefix('/doc')}", asked.query)
+            )
+        fmt = _BY_EXTENSION.get(extension) or _said_in(asked.accept)
+        if fmt not in GRAPH_FORMATS:
+            raise WithdrawnError(found.iri, found.reason)
+        body = graph_bytes(found.tombstone(), fmt, base=self.base, first=found.iri)
+        links = [link(found.iri, "cite-as")]
+        return replies.gone(body, fmt, vary=None if folder == "data" else "Accept", links=links)
+
+    def _linkset(self, path: str, asked: Asked) -> Reply | None:
+        """Every link about a thing or a document, in one document."""
+        for fmt, write in ((LINKSET_JSON, linkset_json), (LINKSET, linkset_text)):
+            stem = path.removesuffix(f".{fmt.extension}")
+            doc = self.documents.at(f"/doc/{stem[6:]}" if stem.startswith("/data/") else stem)
+            if stem != path and doc is not None and doc.stem == stem and doc.quads is not None:
+                body = write(self._signposts(doc), self.base)
+                return replies.success(
+                    body, fmt, if_none_match=asked.if_none_match, vary=None, modified=self._modified
+                )
+        return None
 
     def _represented(self, doc: Document, fmt: Format, asked: Asked, *, vary: str | None) -> Reply:
         """A document in one format."""
@@ -202,24 +268,36 @@ class Site:
             if_none_match=asked.if_none_match,
             vary=vary,
             location=self._located(at) if vary and fmt is not PAGE else None,
-            links=self._links(doc),
+            links=self._links(doc, fmt),
+            modified=self._modified,
         )
 
-    def _links(self, doc: Document) -> list[str]:
-        """The Link header of a document and of the thing it is about."""
-        page = [link(self._located(doc.path), "alternate", media_type=PAGE.media_type)] if doc.page else []
-        data = [link(self._located(at), "alternate", media_type=fmt.media_type) for fmt, at in doc.variants()]
-        about = [link(doc.iri, "cite-as"), link(f"{self.base}{doc.path[1:]}", "canonical")]
-        if doc.quads is not None:
-            about.append(link(self._located(f"{doc.stem}.ttl"), "describedby", media_type=TURTLE.media_type))
-        licence = self.documents.of_dataset("dcterms:license")
-        return [
-            *page,
-            *data,
-            *about,
-            *([link(licence, "license")] if licence else []),
-            *(link(kind, "type") for kind in doc.kinds if not kind.startswith("_:")),
-        ]
+    def _links(self, doc: Document, fmt: Format = PAGE) -> list[str]:
+        """The Link header of a document in a format; of a thing too, which has that of its page."""
+        return header_of(self._signposts(doc), self.base, fmt, self._located)
+
+    def _signposts(self, doc: Document) -> Signposts:
+        """What there is to link about a document."""
+        return Signposts(
+            thing=doc.iri,
+            page=doc.path if doc.page is not None else None,
+            stem=doc.stem,
+            data=tuple(doc.variants()),
+            kinds=doc.kinds or ((_DATASET,) if doc.stem == "/dataset" else ()),
+            licence=self.documents.of_dataset("dcterms:license"),
+            authors=self.documents.authors(doc.iri),
+            items=self._items if doc.stem == "/dataset" else (),
+        )
+
+    @cached_property
+    def _items(self) -> tuple[tuple[str, str], ...]:
+        """The files that hold the dataset."""
+        return self.documents.files_of_dataset()
+
+    @cached_property
+    def _modified(self) -> str | None:
+        """The day of the release."""
+        return replies.http_date(self.documents.of_dataset("dcterms:modified"))
 
     def _other_spelling(self, path: str) -> str | None:
         """The path that another spelling means, if that exists."""
@@ -241,6 +319,14 @@ class Site:
 
     def _located(self, path: str, query: str = "") -> str:
         return f"{self.prefix}{path}" + (f"?{query}" if query else "")
+
+
+def _said_in(accept: str | None) -> Format:
+    """The format to say in that something is gone: data for who asks for data."""
+    try:
+        return negotiate(accept, (PAGE, *GRAPH_FORMATS, PROBLEM, TEXT))
+    except NotAcceptableError:
+        return PROBLEM
 
 
 def _attached(file: Path, digest: str, fmt: Format, if_none_match: str | None) -> tuple[Reply, Path | None]:
@@ -276,7 +362,13 @@ def reply(
     asked = Asked(accept, page_language(accept_language), if_none_match, query)
     try:
         return site_of(publication).reply(path, asked)
-    except (UnknownResourceError, UnknownQueryError, NotAcceptableError, EndpointError) as error:
+    except (
+        UnknownResourceError,
+        UnknownQueryError,
+        NotAcceptableError,
+        EndpointError,
+        RequestError,
+    ) as error:
         return failure(publication, error, accept=accept, accept_language=accept_language)
 
 
@@ -344,11 +436,15 @@ def saved_answer(
     accept_language: str | None = None,
     if_none_match: str | None = None,
 ) -> SavedAnswer | None:
-    """What a request to a path below /queries/ asks to be answered; None when `reply` knows what is there.
+    """What a request to a saved query, or to the counts, asks to be answered; None where `reply` knows.
 
     Raises: ParameterError, RequestError, NotAcceptableError.
     """
-    site = site_of(publication)
+    site, counting = site_of(publication), publication.counts
+    if path == COUNTS and counting is not None:
+        path = f"/queries/{quote(counting.name, safe='')}"
+    else:
+        counting = None
     asked = query_api.read_request(site.documents, _as_sent(path), query, accept)
     if asked is None:
         return None
@@ -356,7 +452,11 @@ def saved_answer(
     def page(_: Publication, __: str, form: str, body: bytes | None) -> Reply:
         return site.page(
             Asked(language=page_language(accept_language), if_none_match=if_none_match),
-            lambda desk: site.documents.query_page(desk, asked.filled, answer(desk, form, body)),
+            lambda desk: (
+                site.documents.query_page(desk, asked.filled, answer(desk, form, body))
+                if counting is None
+                else counts_page.page(desk, asked.filled, site.documents.choices(counting), body, COUNTS)
+            ),
         )
 
     return SavedAnswer(asked.filled.text, asked.fmt, page)
@@ -397,6 +497,7 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
     yield from ((f"/queries/{name}.rq", QUERY) for name in publication.catalogue)
     yield from ((path, fmt) for path, (fmt, _) in static_files().items())
     yield "/robots.txt", TEXT
+    yield from ((path, JSONLD) for path in site.documents.contexts)
     yield from ((path, XML) for path in site.sitemaps.paths())
     for dump in site.documents.dumps:
         yield f"/dump/{dump.name}", GZIP if dump.is_packed else dump.fmt
@@ -408,6 +509,8 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
         if doc.stem not in stems:
             stems.add(doc.stem)
             yield from ((at, fmt) for fmt, at in doc.variants())
+            if doc.quads is not None:
+                yield from ((f"{doc.stem}.{fmt.extension}", fmt) for fmt in (LINKSET_JSON, LINKSET))
 
 
 def _as_sent(path: str) -> str:

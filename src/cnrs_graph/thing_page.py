@@ -80,9 +80,14 @@ class Pointing:
 
 
 def thing_page(
-    desk: Desk, description: Description, formats: Sequence[DataLink], *, nav: str = "/browse"
+    desk: Desk,
+    description: Description,
+    formats: Sequence[DataLink],
+    *,
+    nav: str = "/browse",
+    jsonld: str = "",
 ) -> bytes:
-    """Write the page about one thing."""
+    """Write the page about one thing; *jsonld* says the same for machines, made to stand in a page."""
     marks = Marks()
     iri, name = description.iri, desk.name(description.iri)
     groups = _groups(desk, description, marks)
@@ -112,6 +117,7 @@ def thing_page(
         sources=desk.source_entries(marks),
         formats=formats,
         iri=iri,
+        jsonld=jsonld,
     )
 
 

@@ -363,8 +363,10 @@ class RunningAnswer:
 
     form: Form
     format: Format
-    #: Whether statements were left out.
+    #: Whether something was left out.
     is_cut = False
+    #: After how much, where somebody else than the caller set the limit.
+    cut_after = ""
     #: How long it was computed, once it is whole.
     computed_seconds = 0.0
 
