@@ -616,13 +616,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "search-why-other": "otro nombre",
         "search-why-identifier": "identificador",
         "search-ways": "Las palabras se encuentran enteras o por su comienzo, sin acentos ni mayúsculas, "
-        "en todas las lenguas; también los códigos y los identificadores. Un error al teclear se perdona cuando nada se "
-        "escribe como usted lo escribió.",
+        "en todas las lenguas; también los códigos y los identificadores. Un error al teclear se "
+        "perdona cuando nada se escribe como usted lo escribió.",
         "reconcile-limit": "Número de valores",
         "reconcile-limit-why": "Cuántos valores de la propiedad tomar; 0 para todos.",
         "counts-title": "Anunciadas y nombradas",
-        "counts-why": "Lo que anunciaron las fuentes, y lo que fuentes públicas permiten nombrar. Lo que no se "
-        "nombra es desconocido, no inexistente.",
+        "counts-why": "Lo que anunciaron las fuentes, y lo que fuentes públicas permiten nombrar. "
+        "Lo que no se nombra es desconocido, no inexistente.",
         "counts-figure": "Cifra",
         "counts-bar": "Parte nombrada",
         "counts-of": "{named} nombradas de {announced}",
