@@ -76,7 +76,17 @@ ALIKE = {
     "no",
     "information",
 }
-ALIKE |= {"SHA-256", "Formats", "description", "Latitude", "Longitude", "{count} sources", "Site", "Licence"}
+ALIKE |= {
+    "SHA-256",
+    "Formats",
+    "description",
+    "Latitude",
+    "Longitude",
+    "{count} sources",
+    "Site",
+    "Licence",
+    "Pages",
+}
 
 
 @pytest.mark.parametrize("language", LANGUAGE_TAGS[1:])

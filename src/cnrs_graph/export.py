@@ -72,8 +72,12 @@ def file_of(path: str, fmt: Format) -> str:
 
     >>> file_of("/doc/garden/caf%C3%A9", PAGE)
     'doc/garden/café.html'
+    >>> file_of("/fr/", PAGE)
+    'fr/index.html'
     """
-    name = unquote(path).lstrip("/") or "index"
+    name = unquote(path).lstrip("/")
+    if not name or name.endswith("/"):
+        name += "index"
     named = name.endswith(f".{fmt.extension}") and fmt is not PAGE
     return name if named or fmt is TEXT else f"{name}.{fmt.extension}"
 

@@ -82,6 +82,7 @@ location ~ \\.{re.escape(LINKSET_JSON.extension)}$ {{
     try_files $uri =404;
 }}
 location = {at}/ {{ rewrite ^ {at}/index.$as break; }}
+location ~ ^{at}/(?<tongue>[a-z-]+)/$ {{ rewrite ^ {at}/$tongue/index.html break; }}
 location {at}/ {{ try_files $uri.$as $uri $uri.html =404; }}
 """
 
@@ -129,6 +130,7 @@ RewriteCond %{{ENV:AS}} !=html
 RewriteRule ^{at}/(?:id|doc)/(.+)$ {at}/data/%{{ENV:THING}}.%{{ENV:AS}} [R=303,NE,L]
 RewriteRule ^{at}/id/ {at}/doc/%{{ENV:THING}} [R=303,NE,L]
 RewriteRule ^{at}/$ {root}{at}/index.%{{ENV:AS}} [L]
+RewriteRule ^{at}/([a-z-]+)/$ {root}{at}/$1/index.html [L]
 RewriteCond {root}$0.%{{ENV:AS}} -f
 RewriteRule ^{at}/.*$ {root}$0.%{{ENV:AS}} [L]
 RewriteCond {root}$0 !-f

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from cnrs_graph import counts_page, list_api, list_pages, query_api, replies, search_api
 from cnrs_graph.addresses import data_path, folded, in_language, path_of
+from cnrs_graph.citations import CITATION_FORMATS
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
 from cnrs_graph.documents import CITE, INCOMING, Document, Documents
@@ -545,6 +546,10 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
         yield f"/dump/{dump.name}", GZIP if dump.is_packed else dump.fmt
     if site.documents.dumps:
         yield f"/dump/{SUMS}", TEXT
+    for path in sorted({*site.documents.by_path, "/dataset"} - {"/"}):
+        stem = f"{CITE}{path.removeprefix('/doc')}"
+        if site.documents.citation(f"{stem}.{CITATION_FORMATS[0].extension}") is not None:
+            yield from ((f"{stem}.{fmt.extension}", fmt) for fmt in CITATION_FORMATS)
     stems = set()
     for doc in site.documents.by_path.values():
         if doc.stem not in stems:
