@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ from cnrs_graph.descriptions import (
     pointing,
 )
 from cnrs_graph.dumps import Dump, read_dumps, temporary_dumps
-from cnrs_graph.errors import UnknownResourceError
+from cnrs_graph.errors import EndpointError, UnknownResourceError
 from cnrs_graph.executables import queries_iri, query_iri
 from cnrs_graph.formats import GRAPH_FORMATS, PAGE, Format
 from cnrs_graph.front_page import Overview, front_page, overview
@@ -65,6 +66,8 @@ from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import Beside, incoming_page, thing_page
 from cnrs_graph.views import view_links
 from cnrs_graph.words import WORDS
+
+_LOG = logging.getLogger(__name__)
 
 #: Paths that the web door answers itself; their other spellings lead to them.
 ANSWERED_ELSEWHERE = ("/sparql", "/search", "/reconcile", "/counts", "/health", "/ready", "/openapi.json")
@@ -567,7 +570,12 @@ class Documents:
         if not publication.front:
             return Overview({})
         store = publication.own_store()
-        return overview(publication.front, publication.catalogue, lambda text: store.query(text).rows())
+        try:
+            return overview(publication.front, publication.catalogue, lambda text: store.query(text).rows())
+        except EndpointError as error:
+            # An endpoint that cannot answer these still answers others: the page goes without drawings.
+            _LOG.warning("the front page is shown without drawings: %s", error)
+            return Overview({})
 
     def _dataset_page(self, desk: Desk) -> bytes:
         links = data_links(desk, self.by_path["/dataset"].variants())
