@@ -73,7 +73,7 @@ def file_of(path: str, fmt: Format) -> str:
     >>> file_of("/doc/garden/caf%C3%A9", PAGE)
     'doc/garden/café.html'
     """
-    name = unquote(path).lstrip("/") or "index"
+    name = f"{unquote(path)}index".lstrip("/") if path.endswith("/") else unquote(path).lstrip("/")
     named = name.endswith(f".{fmt.extension}") and fmt is not PAGE
     return name if named or fmt is TEXT else f"{name}.{fmt.extension}"
 

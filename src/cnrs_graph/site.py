@@ -516,6 +516,8 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
         yield f"/dump/{dump.name}", GZIP if dump.is_packed else dump.fmt
     if site.documents.dumps:
         yield f"/dump/{SUMS}", TEXT
+    yield from site.documents.cites()
+    yield from ((path, PAGE) for path in site.documents.incoming_paths())
     stems = set()
     for doc in site.documents.by_path.values():
         if doc.stem not in stems:
