@@ -9,7 +9,7 @@ WEBSERVERS := $(wildcard /usr/sbin/nginx /usr/sbin/apache2)
 NPM := $(shell command -v npm)
 EDITOR_BUNDLE := src/cnrs_graph/static/manifest.json
 
-.PHONY: serve test check format lint types valid docs lock editor bench clean
+.PHONY: serve test check format lint types valid docs lock editor bench bench-validate clean
 
 # Without npm the query page is a plain form; nothing is installed for it.
 serve: $(VENV)/installed
@@ -43,6 +43,10 @@ format: $(VENV)/installed-dev
 # Beside other servers; BENCH="--sizes 5000,1000000" for more. See benchmarks/README.md.
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/run.py $(BENCH)
+
+# Validators beside each other; BENCH="--reference 10000,100000" lets pySHACL take its time.
+bench-validate: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/validators.py $(BENCH)
 
 # The lock files hold names, versions and hashes only.
 lock: $(VENV)/installed-dev

@@ -13,7 +13,7 @@ import pyoxigraph as ox
 from cnrs_graph import cli, errors
 from cnrs_graph.config import Config, read_config
 from cnrs_graph.context import context_of
-from cnrs_graph.formats import GRAPH_FORMATS, RESULT_FORMATS
+from cnrs_graph.formats import DOWNLOAD_FORMATS, GRAPH_FORMATS, RESULT_FORMATS
 from cnrs_graph.publication import read
 from cnrs_graph.queries import Catalogue, Parameter
 from cnrs_graph.replies import STATUS
@@ -48,7 +48,7 @@ def http_page(_: Config) -> str:
             f"`.{each.extension}`",
             ", ".join(f"`{alias}`" for alias in each.aliases),
         )
-        for each in (*GRAPH_FORMATS, *RESULT_FORMATS)
+        for each in (*GRAPH_FORMATS, *RESULT_FORMATS, *DOWNLOAD_FORMATS)
     )
     statuses = [
         (str(status), _sentence(kind.__doc__)) for kind, status in STATUS.items() if kind is not Exception

@@ -153,8 +153,9 @@ def test_a_validation_without_end_is_stopped_in_time(config):
 
 
 def test_a_validation_that_wants_all_memory_is_stopped(config):
+    many = " ".join(f'e:n{number} e:p "{number}" .' for number in range(40_000))
     with pytest.raises(CheckStoppedError):
-        check(config, Check(DATA.encode(), shapes=SHAPES.encode()), query_memory_bytes=60 << 20)
+        check(config, Check(f"{DATA} {many}".encode(), shapes=SHAPES.encode()), query_memory_bytes=60 << 20)
 
 
 def test_no_more_wait_than_may(config):

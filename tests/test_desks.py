@@ -290,6 +290,67 @@ def test_the_end_of_the_process_that_holds_the_data_ends_no_connection():
         assert client.get("/").status_code == 200
 
 
+# ------------------------------------------------------------------------------ pages and documents
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/doc/cooperation/ln2", "/data/cooperation/ln2.ttl", "/id/cooperation/ln2", "/ontology"]
+)
+@pytest.mark.parametrize("accept", ["text/html", "text/turtle", "*/*", None])
+def test_a_desk_shows_what_the_hall_shows(server, path, accept):
+    def look(**more):
+        headers = {**({"Accept": accept} if accept else {}), **more}
+        with httpx.Client(base_url=server.url, headers={"Accept": "*/*"}) as client:
+            if accept is None:
+                del client.headers["accept"]
+            return client.get(path, headers=headers)
+
+    first, second = look(), look()
+    # The hall understands a range, and may ignore it.
+    hall = look(TE="trailers")
+    for answer in (first, second):
+        assert answer.status_code == hall.status_code
+        assert answer.content == hall.content
+        by_the_way = dict.fromkeys(("date", "x-request-id", "transfer-encoding", "content-length"))
+        assert {**answer.headers, **by_the_way} == {**hall.headers, **by_the_way}
+    if tag := first.headers.get("etag"):
+        for wanted in (tag, f"W/{tag}", f'"other", {tag}'):
+            again = look(**{"If-None-Match": wanted})
+            assert (again.status_code, again.content) == (304, b"")
+            assert again.headers["etag"] == tag
+        assert look(**{"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_pages_come_from_a_desk_the_second_time(server):
+    def numbers():
+        page = httpx.get(f"{server.url}/metrics").text
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in page.splitlines()
+            if line.startswith("cnrs_graph_requests_total{") and 'route="data"' in line
+        )
+
+    with httpx.Client(base_url=server.url) as client:
+        times = []
+        for _ in range(30):
+            started = time.perf_counter()
+            assert client.get("/data/cooperation/cpb.ttl").status_code == 200
+            times.append(time.perf_counter() - started)
+    time.sleep(0.3)
+    assert numbers() >= 30, "what desks do is counted"
+    assert min(times[1:]) < times[0]
+
+
+def test_what_depends_on_the_time_is_never_kept(server):
+    before = number(server, "cnrs_graph_statements")
+    for path in ("/health", "/metrics", "/ready"):
+        ids = {httpx.get(f"{server.url}{path}").headers["x-request-id"] for _ in range(3)}
+        assert len(ids) == 3
+    first, second = (httpx.get(f"{server.url}/metrics").text for _ in range(2))
+    assert first != second
+    assert before > 0
+
+
 # ------------------------------------------------------------------------------- reading a request
 
 
@@ -339,7 +400,7 @@ def test_a_header_is_read_as_it_is():
     head = desk.read_head(
         b"hOST: a\r\nAccept:text/csv  \r\nContent-Length: 7\r\nConnection: Close\r\nX-Other: 1"
     )
-    assert head == desk.Head("text/csv", "", 7, True, "", None)
+    assert head == desk.Head("text/csv", None, None, "", 7, True, "", None)
 
 
 def test_no_bytes_end_the_server(server):

@@ -399,7 +399,10 @@ class Form(HTMLParser):
         self.fields, self.options, self.links, self.action, self.cells = {}, {}, [], None, 0
         self._select = None
         self.labels = set()
-        self.feed(text)
+        # The search field in the head of every page is none of its fields.
+        head, _, rest = text.partition("</header>")
+        assert 'role="search"' in head
+        self.feed(rest)
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)

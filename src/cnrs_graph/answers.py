@@ -6,14 +6,26 @@ from collections.abc import Mapping, Sequence
 
 import pyoxigraph as ox
 
+from cnrs_graph import sheets
 from cnrs_graph.errors import NotAcceptableError
-from cnrs_graph.formats import CSV, JSON_RESULTS, JSONLD, NTRIPLES, RDFXML, TSV, TURTLE, XML_RESULTS, Format
+from cnrs_graph.formats import (
+    CSV,
+    DOWNLOAD_FORMATS,
+    JSON_RESULTS,
+    JSONLD,
+    NTRIPLES,
+    RDFXML,
+    TSV,
+    TURTLE,
+    XML_RESULTS,
+    Format,
+)
 from cnrs_graph.store import Answer, Form
 from cnrs_graph.terms import PREFIXES, Term, compact
 
 #: What each form of answer can be written in.
 ANSWER_FORMATS: Mapping[Form, tuple[Format, ...]] = {
-    Form.SELECT: (JSON_RESULTS, XML_RESULTS, CSV, TSV),
+    Form.SELECT: (JSON_RESULTS, XML_RESULTS, CSV, TSV, *DOWNLOAD_FORMATS),
     Form.ASK: (JSON_RESULTS, XML_RESULTS),
     Form.CONSTRUCT: (TURTLE, NTRIPLES, JSONLD, RDFXML),
 }
@@ -29,13 +41,15 @@ _WIDEST_CELL = 60
 def answer_bytes(answer: Answer, form: Format) -> bytes:
     """Write an answer in a format; results JSON and N-Triples are the body itself, untouched.
 
-    Raises: NotAcceptableError if the format is not one for this form of answer.
+    Raises: NotAcceptableError if the format is not one for this form of answer, or the rows do not fit it.
     """
     offered = ANSWER_FORMATS[answer.form]
     if form not in offered:
         raise NotAcceptableError(form.media_type, [each.media_type for each in offered])
     if form in (JSON_RESULTS, NTRIPLES):
         return answer.body
+    if form in DOWNLOAD_FORMATS:
+        return sheets.written(answer.body, form)
     if answer.form is Form.CONSTRUCT:
         triples = ox.parse(input=answer.body, format=ox.RdfFormat.N_TRIPLES)
         return ox.serialize(triples, format=_GRAPH_WRITERS[form], prefixes=dict(PREFIXES)) or b""

@@ -143,13 +143,16 @@ def _validate(options: argparse.Namespace, paths: Sequence[Path]) -> int:
         told.append(example_text(read_examples(shape_paths or [config.shapes]).get(rule), options.lang))
         _write(options, "\n".join(told).encode())
         return 0
-    return _report(options, looked_at, shapes)
+    return _report(options, looked_at, shapes, _affected(options, config, paths, shapes, looked_at))
 
 
-def _report(options: argparse.Namespace, looked_at: ToValidate, shapes: Shapes) -> int:
+def _report(
+    options: argparse.Namespace, looked_at: ToValidate, shapes: Shapes, again: Mapping[Any, set[Any]] | None
+) -> int:
     """Hold data against shapes, take out what was accepted before, and tell the rest."""
     from cnrs_graph import baseline
     from cnrs_graph.hints import with_hints
+    from cnrs_graph.judging import plan_text
     from cnrs_graph.outcome import Outcome
     from cnrs_graph.report_text import summary
     from cnrs_graph.reports import report_bytes
@@ -160,9 +163,14 @@ def _report(options: argparse.Namespace, looked_at: ToValidate, shapes: Shapes) 
     known = baseline.read(Path(options.baseline)) if options.baseline and not options.update_baseline else {}
     with _steps(options) as steps:
         steps.say(f"holding {len(said.quads)} statements against the shapes")
-        report = hold(said, shapes, context=context, language=options.lang)
+        report = hold(
+            said, shapes, context=context, language=options.lang, engine=options.engine, among=again
+        )
+    if options.explain_plan:
+        _write(options, plan_text(report.plan, shapes.graph).encode())
+        return 0
     if options.shapes:
-        for empty in vacuous(shapes, said, context=context):
+        for empty in vacuous(shapes, said, context=context, report=report):
             _tell(options, f"shapes: {empty}")
     results = with_hints(report.results, said, context, shapes.graph)
     prints = baseline.fingerprints(results, said)
@@ -174,7 +182,7 @@ def _report(options: argparse.Namespace, looked_at: ToValidate, shapes: Shapes) 
     outcome = Outcome(
         results=sorted_out.new,
         prints=sorted_out.prints,
-        graph=report.graph,
+        report=report,
         statements=len(said.quads),
         fail_on=Severity[options.fail_on.upper()],
         language=options.lang,
@@ -187,6 +195,24 @@ def _report(options: argparse.Namespace, looked_at: ToValidate, shapes: Shapes) 
     _write(options, report_bytes(outcome, options.format, excerpts=seen, colours=colours))
     _tell(options, summary(outcome))
     return FINDINGS if outcome.refused else 0
+
+
+def _affected(
+    options: argparse.Namespace, config: Config, paths: Sequence[Path], shapes: Shapes, looked_at: ToValidate
+) -> Mapping[Any, set[Any]] | None:
+    """What each shape looks at again, with --changed-since; None for everything."""
+    if options.changed_since is None:
+        return None
+    from cnrs_graph.changes import affected, since
+
+    said, context = looked_at.said, looked_at.context
+    files = {**context.files, **said.files}
+    folders = [*(paths if options.path else config.data), config.ontology]
+    changes = since(options.changed_since, {*files.values(), *looked_at.shapes.files.values()}, folders)
+    if changes.touches(looked_at.shapes.files.values()):
+        _tell(options, f"shapes have changed since {options.changed_since}: everything is checked")
+        return None
+    return affected(shapes.graph, changes, (*said.quads, *context.quads), files)
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -351,6 +377,37 @@ def describe(options: argparse.Namespace) -> int:
         raise _unfit_format(options.format, ["text", *(each.name for each in GRAPH_FORMATS)])
     sys.stdout.buffer.write(graph_bytes(document(index, description), chosen, base=published.base))
     return 0
+
+
+def reconcile(options: argparse.Namespace) -> int:
+    """Hold announced figures against the cooperations that can be named."""
+    from cnrs_graph.counts import counts_text, read_counts
+    from cnrs_graph.queries import Catalogue
+
+    config = _config(options)
+    if not config.counts:
+        raise errors.ConfigError('the publication names no query for this; write counts = "NAME" in its file')
+    published = functools.cache(lambda: _publication(options))
+    values = _parameters(config.counts, options.param)
+    text = _bound(Catalogue(config.queries)[config.counts], values, config, published)
+    answer = _ask(text, config, None, published)
+    if options.format == "text":
+        print(counts_text(read_counts(answer)))
+    else:
+        sys.stdout.buffer.write(_answer_bytes(answer, options.format))
+    return 0
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Show the triples added and removed between two states of the data."""
+    from cnrs_graph.differences import difference, difference_bytes
+
+    change = difference(
+        Path(options.before), Path(options.after), base=_config(options).base, graphs=options.graphs
+    )
+    sys.stdout.buffer.write(difference_bytes(change, options.format))
+    _tell(options, f"{len(change.added)} added, {len(change.removed)} removed")
+    return FINDINGS if options.exit_code and (change.added or change.removed) else 0
 
 
 # ------------------------------------------------------------------------------------------------- helpers
@@ -623,6 +680,8 @@ def parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_query(commands)
     _add_describe(commands)
+    _add_reconcile(commands)
+    _add_diff(commands)
     return top
 
 
@@ -712,6 +771,20 @@ def _add_validate(commands: Any) -> None:
         help="say what a rule asks and why, with a case that breaks it and the case mended, and leave",
     )
     command.add_argument("--output", metavar="FILE", help="write the results there")
+    command.add_argument(
+        "--engine",
+        choices=("auto", "pyshacl"),
+        default="auto",
+        help="pyshacl: let pySHACL check everything; slower, same report (default: auto)",
+    )
+    command.add_argument(
+        "--explain-plan", action="store_true", help="say which shapes went to pySHACL and why, and leave"
+    )
+    command.add_argument(
+        "--changed-since",
+        metavar="REF",
+        help="check only what the changes since this git revision can affect",
+    )
     command.add_argument("--watch", action="store_true", help="validate again whenever a file changes")
 
 
@@ -792,7 +865,7 @@ def _add_query(commands: Any) -> None:
         "--format",
         default="table",
         metavar="FORMAT",
-        help="table, csv, tsv, json, xml; turtle, ntriples, jsonld, rdfxml",
+        help="table, csv, safe-csv, tsv, xlsx, geojson, json, xml; turtle, ntriples, jsonld, rdfxml",
     )
     command.add_argument("--endpoint", metavar="URL", help="ask this SPARQL endpoint instead")
 
@@ -807,3 +880,30 @@ def _add_describe(commands: Any) -> None:
         help="text, turtle, ntriples, jsonld, rdfxml, trig, nquads",
     )
     command.add_argument("--lang", choices=_LANGUAGES, default="en", help="language of names (default: en)")
+
+
+def _add_reconcile(commands: Any) -> None:
+    command = _command(commands, "reconcile", reconcile, "cnrs-graph reconcile --format csv")
+    command.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="name=value",
+        help="a parameter of the query behind it (may be repeated)",
+    )
+    command.add_argument(
+        "--format", default="text", metavar="FORMAT", help="text, csv, safe-csv, tsv, xlsx, json, xml"
+    )
+
+
+def _add_diff(commands: Any) -> None:
+    command = _command(commands, "diff", diff, "cnrs-graph diff release-1.0/data data --graphs")
+    command.add_argument("before", metavar="BEFORE", help="a file or a folder")
+    command.add_argument("after", metavar="AFTER", help="a file or a folder")
+    command.add_argument(
+        "--graphs", action="store_true", help="compare graph by graph: a triple that moved counts as changed"
+    )
+    command.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text: N-Quads after + and - (default)"
+    )
+    command.add_argument("--exit-code", action="store_true", help="exit 1 when anything differs")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnrs_graph.errors import ConfigError, suggestion
+from cnrs_graph.terms import expand
 from cnrs_graph.validation import Severity
 
 _HERE = Path(__file__).resolve().parent
@@ -41,6 +42,10 @@ class Config:
     title: Mapping[str, str] = field(default_factory=dict)
     #: A sentence that every page shows, by language: who is behind this, and who is not.
     notice: Mapping[str, str] = field(default_factory=dict)
+    #: For a class the properties that its list can be narrowed down by, as CURIEs or IRIs.
+    facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The saved query that holds announced figures against what is named, for the page of counts.
+    counts: str = ""
     #: The saved queries whose answers the front page draws: `announced`, `cooperations`.
     front: Mapping[str, str] = field(default_factory=dict)
     #: Where readers report an error: an address in which {iri} stands for the thing; may be empty.
@@ -179,6 +184,12 @@ def _texts(value: Any) -> Mapping[str, str]:
     return {str(language): str(text) for language, text in value.items()}
 
 
+def _facets(value: Any) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping) or not all(isinstance(each, list) for each in value.values()):
+        raise TypeError('write a list of properties for each class: "org:Site" = ["org:siteAddress"]')
+    return {expand(kind): tuple(expand(str(each)) for each in held) for kind, held in value.items()}
+
+
 def _report(value: Any) -> str:
     text = str(value)
     if text and not text.startswith(("https://", "http://", "mailto:")):
@@ -228,6 +239,7 @@ _READERS: Mapping[str, Any] = {
     "front": _texts,
     "report": _report,
     "outside_default": _names,
+    "facets": _facets,
     "refuse_at": _severity,
     "workers": _positive,
     "queue": _positive,

@@ -23,7 +23,7 @@ NAMES = tuple(
     expand(curie) for curie in ("skos:prefLabel", "rdfs:label", "dcterms:title", "foaf:name", "schema:name")
 )
 #: Links that never make a node part of what it points at.
-_NOT_PARTS = frozenset(
+NOT_PARTS = frozenset(
     (TYPE, PRIMARY_SOURCE, DERIVED_FROM, *(expand(c) for c in ("skos:inScheme", "rdfs:isDefinedBy")))
 )
 #: How many parts of a thing, and how many things of a kind that point at it, one description holds.
@@ -475,14 +475,14 @@ def _around(index: Index, keys: Sequence[str]) -> Iterator[str]:
 def _attached(index: Index, owner: str, *, root: bool) -> Iterator[str]:
     for quad in index.accepted.get(owner, ()):
         key = node_key(quad.object)
-        if key in index.accepted and key not in index.names and quad.predicate.value not in _NOT_PARTS:
+        if key in index.accepted and key not in index.names and quad.predicate.value not in NOT_PARTS:
             yield key
     if root and CONCEPT in index.kinds(owner):
         return
     for quad in index.incoming.get(owner, ()):
         key = node_key(quad.subject)
         # A blank node that points here is an expression of the ontology or a cell of a list, not a part.
-        if key in index.names or key.startswith("_:") or quad.predicate.value in _NOT_PARTS:
+        if key in index.names or key.startswith("_:") or quad.predicate.value in NOT_PARTS:
             continue
         if root or not _owned(index, key):
             yield key
@@ -492,7 +492,7 @@ def _owned(index: Index, key: str) -> bool:
     """Whether a node points at a named thing that could own it: one that is no concept, class or source."""
     return any(
         node_key(quad.object) in index.names
-        and quad.predicate.value not in _NOT_PARTS
+        and quad.predicate.value not in NOT_PARTS
         and CONCEPT not in index.kinds(node_key(quad.object))
         for quad in index.accepted.get(key, ())
     )

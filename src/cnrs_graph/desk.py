@@ -23,6 +23,7 @@ from binascii import a2b_qp
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple, NoReturn
 
 import pyoxigraph as ox
@@ -30,8 +31,9 @@ import pyoxigraph as ox
 from cnrs_graph.answering import UnfitError, cap_memory, put_up_walls, whole_answer
 from cnrs_graph.likeness import OrderCondition, blotted, query_hash, with_keys
 
-#: What the hall says to a desk: here is a connection; learn how to read, how to write, an answer; forget.
-CONNECTION, READING, WRITING, ANSWER, FORGET = b"C", b"R", b"W", b"A", b"F"
+#: What the hall says to a desk: here is a connection; learn how to read, how to write, an answer, a
+#: representation; forget.
+CONNECTION, READING, WRITING, ANSWER, REPRESENTATION, FORGET = b"C", b"R", b"W", b"A", b"P", b"F"
 #: What a desk says to the hall: take this request over; send the rest; they left; this was done.
 REQUEST, REST, LEFT, DONE = b"Q", b"S", b"L", b"D"
 NUMBER = struct.Struct("!I")
@@ -42,10 +44,12 @@ MESSAGE_BYTES = 1 << 16
 SLIP = struct.Struct("=IQQI")
 SLIP_BYTES = SLIP.size + MESSAGE_BYTES
 
+OK, NOT_MODIFIED = HTTPStatus.OK.value, HTTPStatus.NOT_MODIFIED.value
 _LONGEST_QUERY = 10_000
 _MOST_TAUGHT = 1024
 _MOST_ANSWERS = 64
 _MOST_HEADS = 256
+_MOST_REPRESENTATION_BYTES = 1 << 24
 _CAP_EVERY = 500
 _DONE_AT_ONCE = 64
 _DONE_SECONDS = 0.05
@@ -60,6 +64,8 @@ _NOT_HERE: Final = frozenset(
     ("transfer-encoding", "expect", "upgrade", "content-encoding", "range", "te", "trailer")
 )
 _ONCE: Final = (
+    "accept-language",
+    "accept-encoding",
     "host",
     "accept",
     "content-type",
@@ -72,10 +78,17 @@ _QUERY = re.compile(r"application/sparql-query(?:; ?charset=utf-8)?", re.IGNOREC
 _FORM = re.compile(r"application/x-www-form-urlencoded(?:; ?charset=utf-8)?", re.IGNORECASE)
 
 
+_STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus
+}
+
+
 class Head(NamedTuple):
     """What the header of a request says, as far as it matters here."""
 
     accept: str | None
+    language: str | None
+    encoding: str | None
     content_type: str
     length: int
     closes: bool
@@ -97,6 +110,16 @@ class Writing(NamedTuple):
 
     media_type: str
     fields: bytes
+
+
+class Representation(NamedTuple):
+    """What stands at an address, for who asks in one way: header fields as they are sent, tag and body."""
+
+    status: int
+    fields: bytes
+    type_field: bytes
+    tag: str
+    body: bytes
 
 
 class Connection:
@@ -141,6 +164,7 @@ class Desk:
         self._slip = slip
         self._store = store
         self._settings = settings
+        self._prefix: str = settings["prefix"]
         self._by_get = f"GET {settings['prefix']}/sparql?query=".encode()
         self._by_post = f"POST {settings['prefix']}/sparql HTTP/1.1".encode()
         self._key = bytes.fromhex(settings["key"])
@@ -152,6 +176,8 @@ class Desk:
         self._readings: OrderedDict[str, Reading] = OrderedDict()
         self._writings: OrderedDict[tuple[str | None, str], Writing] = OrderedDict()
         self._answers: OrderedDict[str, bytes] = OrderedDict()
+        self._representations: OrderedDict[bytes, Representation] = OrderedDict()
+        self._representation_bytes = 0
         self._done: list[tuple[object, ...]] = []
         self._told = self._swept = time.monotonic()
         self._date, self._date_second = b"", 0
@@ -188,9 +214,21 @@ class Desk:
         elif kind == ANSWER:
             tag, _, answer = body.partition(b"\n")
             _keep(self._answers, tag.decode(), answer, _MOST_ANSWERS)
+        elif kind == REPRESENTATION:
+            self._learn(body)
         elif kind == FORGET:
             self._readings.pop(body.decode(), None)
         return bool(message)
+
+    def _learn(self, said: bytes) -> None:
+        """Keep a representation; the oldest make room."""
+        key, status, fields, type_field, tag, body = marshal.loads(said)  # noqa: S302  (from the hall)
+        known = self._representations.pop(key, None)
+        self._representations[key] = Representation(status, fields, type_field, tag, body)
+        self._representation_bytes += len(body) - (len(known.body) if known else 0)
+        while self._representation_bytes > _MOST_REPRESENTATION_BYTES:
+            _, oldest = self._representations.popitem(last=False)
+            self._representation_bytes -= len(oldest.body)
 
     def _take(self, number: int, descriptor: int) -> None:
         sock = socket.socket(fileno=descriptor)
@@ -239,6 +277,11 @@ class Desk:
         head = self._head(fields)
         if head is None or not end or len(body) != head.length:
             return False
+        if line.startswith(b"GET ") and not body:
+            found = self._representations.get(key_of(line, head.accept, head.language, head.encoding))
+            if found is not None:
+                self._represent(connection, line, head, found, started)
+                return True
         text = self._query(line, head, body)
         if text is None or len(text) > _LONGEST_QUERY:
             return False
@@ -254,7 +297,9 @@ class Desk:
             if answer is None:
                 return False
         request_id = os.urandom(8).hex()
-        message = self._message(304 if known else 200, answer, writing, tag, request_id, closes=head.closes)
+        size = b"" if known else b"content-length: %d\r\n" % len(answer)
+        fields = writing.fields + size + (b"etag: %s\r\n" % tag.encode() if tag else b"")
+        message = self._message(NOT_MODIFIED if known else OK, fields, answer, request_id, closes=head.closes)
         self._send(connection, message, closes=head.closes)
         connection.used = time.monotonic()
         self._done.append(
@@ -262,9 +307,10 @@ class Desk:
                 request_id,
                 head.caller_id,
                 line.partition(b" ")[0].decode(),
-                304 if known else 200,
+                NOT_MODIFIED if known else OK,
                 len(answer),
                 time.perf_counter() - started,
+                "/sparql",
                 query_hash(text),
                 shape.form,
             )
@@ -319,22 +365,33 @@ class Desk:
             SLIP.pack_into(slip, 0, 0, 0, 0, 0)
         return body if not 0 < self._settings["answer_bytes"] < len(body) else None
 
-    def _message(
-        self, status: int, body: bytes, writing: Writing, tag: str | None, request_id: str, *, closes: bool
-    ) -> bytes:
+    def _represent(
+        self, connection: Connection, line: bytes, head: Head, found: Representation, started: float
+    ) -> None:
+        """Send what stands at an address, unless the caller has it."""
+        is_known = found.status == OK and found.tag in head.if_none_match
+        body = b"" if is_known else found.body
+        rest = b"" if is_known else b"%bcontent-length: %d\r\n" % (found.type_field, len(body))
+        request_id = os.urandom(8).hex()
+        status = NOT_MODIFIED if is_known else found.status
+        message = self._message(status, found.fields + rest, body, request_id, closes=head.closes)
+        self._send(connection, message, closes=head.closes)
+        connection.used = time.monotonic()
+        path = line.split(b" ")[1].partition(b"?")[0].decode("latin-1").removeprefix(self._prefix)
+        seconds = time.perf_counter() - started
+        self._done.append((request_id, head.caller_id, "GET", status, len(body), seconds, path))
+
+    def _message(self, status: int, fields: bytes, body: bytes, request_id: str, *, closes: bool) -> bytes:
         second = int(time.time())
         if second != self._date_second:
             self._date, self._date_second = formatdate(second, usegmt=True).encode(), second
-        size = b"content-length: %d\r\n" % len(body) if status == 200 else b""
         return b"".join(
             (
-                b"HTTP/1.1 200 OK\r\n" if status == 200 else b"HTTP/1.1 304 Not Modified\r\n",
+                _STATUS_LINES[status],
                 b"date: ",
                 self._date,
                 b"\r\n",
-                writing.fields,
-                size,
-                b"etag: %s\r\n" % tag.encode() if tag else b"",
+                fields,
                 b"connection: close\r\n" if closes else b"",
                 b"x-request-id: ",
                 request_id.encode(),
@@ -423,11 +480,20 @@ def read_head(fields: bytes) -> Head | None:
     caller_id = found.get("x-request-id", "")
     return Head(
         found.get("accept"),
+        found.get("accept-language"),
+        found.get("accept-encoding"),
         found.get("content-type", ""),
         int(length),
         connection == "close",
         found.get("if-none-match", ""),
         caller_id if _TOKEN.fullmatch(caller_id) else None,
+    )
+
+
+def key_of(line: bytes, *negotiated: str | None) -> bytes:
+    """What decides which representation is sent: the request line and the header fields of negotiation."""
+    return b"\n".join(
+        (line, *[b"-" if field is None else f"={field}".encode("latin-1") for field in negotiated])
     )
 
 

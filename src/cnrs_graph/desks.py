@@ -22,12 +22,12 @@ import signal
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from http.client import OK
 from pathlib import Path
 
 from cnrs_graph import desk
-from cnrs_graph.desk import NUMBER, SLIP, SLIP_BYTES
+from cnrs_graph.desk import NUMBER, SLIP, SLIP_BYTES, Representation
 from cnrs_graph.journal import ANSWERED, Entry
 from cnrs_graph.likeness import blotted
 from cnrs_graph.streaming import QUICK_SECONDS, Lesson
@@ -170,6 +170,12 @@ class Desks:
             tag = desk.tag_of(self.key, lesson.text, lesson.media_type)
             self._teach(desk.ANSWER + tag.encode() + b"\n" + lesson.answer)
 
+    def learn_representation(
+        self, line: bytes, negotiated: Sequence[str | None], answer: Representation
+    ) -> None:
+        """Teach every desk what stands at an address, for who asks with these header fields."""
+        self._tell_all(desk.REPRESENTATION + marshal.dumps((desk.key_of(line, *negotiated), *answer)))
+
     def give_back(self, caller: Caller) -> None:
         """Take a connection back from the hall, which has read nothing more from it."""
         self._assign(caller)
@@ -295,7 +301,7 @@ class Desks:
             self._in_background(self._send_rest(caller))
 
     def _record(self, body: bytes) -> None:
-        done = [Entry.of_query(*facts) for facts in marshal.loads(body)]  # noqa: S302  (it is ours)
+        done = [Entry.at_desk(*facts) for facts in marshal.loads(body)]  # noqa: S302  (it is ours)
         for record in self.recorders:
             record(done)
 
@@ -335,8 +341,6 @@ class Desks:
     # -------------------------------------------------------------------------------------- lessons
 
     def _teach(self, message: bytes) -> None:
-        if message in self._lessons:
-            return
         self._lessons[message] = None
         if len(self._lessons) > _MOST_LESSONS:
             self._lessons.popitem(last=False)

@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 
 import pyoxigraph as ox
 
-from cnrs_graph import census
+from cnrs_graph import census, search
 from cnrs_graph.dataset import graph_name, parse, source_files
 from cnrs_graph.dumps import write_dumps
 from cnrs_graph.errors import ConfigError, Place, SourceError
@@ -181,6 +181,9 @@ def _fill(
     engine.extend(each for quad in beside for each in (quad, _merged(quad)))
     engine.flush()
     store = LocalStore(engine)
+    search.write(
+        partial / search.FILE, search.findable_in(lambda text: cast("Any", engine.query(text)), shelves), base
+    )
     counted = census.count(store, shelves, at_once=_COUNTS_AT_ONCE)
     graphs = census.graph_sizes(store)
     if rules is not None:

@@ -50,7 +50,8 @@ from cnrs_graph.inventory import (
     graph_sizes,
     published_datasets,
 )
-from cnrs_graph.lookup import Stored
+from cnrs_graph.lookup import Kept, Stored
+from cnrs_graph.narrowing import Narrowing
 from cnrs_graph.pages import DataLink, Desk, Shown, data_links
 from cnrs_graph.publication import Publication
 from cnrs_graph.queries import SavedQuery
@@ -59,12 +60,14 @@ from cnrs_graph.register import Retired
 from cnrs_graph.representations import embedded, graph_bytes
 from cnrs_graph.rulebook import Rulebook, rulebook
 from cnrs_graph.schema_org import dataset_document, script_text
+from cnrs_graph.search import SearchIndex, search_index
 from cnrs_graph.terms import expand, graph_family
 from cnrs_graph.thing_page import Beside, incoming_page, thing_page
+from cnrs_graph.views import view_links
 from cnrs_graph.words import WORDS
 
 #: Paths that the web door answers itself; their other spellings lead to them.
-ANSWERED_ELSEWHERE = ("/sparql", "/health", "/ready", "/openapi.json")
+ANSWERED_ELSEWHERE = ("/sparql", "/search", "/reconcile", "/counts", "/health", "/ready", "/openapi.json")
 #: Below these stand citations, and the pages of what points at something.
 CITE, INCOMING = "/cite", "/incoming"
 #: So many finished bodies are kept; a publication does not change while it is served.
@@ -72,6 +75,8 @@ _KEPT_BODIES = 2000
 #: A graph of a store with more statements than this is no document; so many of them its page then shows.
 GRAPH_LIMIT = 100_000
 GRAPH_SHOWN = 5_000
+#: What an endpoint elsewhere calls its things is asked again after this long.
+_SEARCH_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -123,10 +128,23 @@ class Documents:
         self._kept_overview: Overview | None = None
         self._dumping = threading.Lock()
         self._dumps: tuple[Dump, ...] | None = None
+        changes = self._stored is not None and self._stored.changes
+        self._search: Kept[str, SearchIndex] = Kept(1, _SEARCH_SECONDS if changes else None)
         #: Kept, so that the page about an endpoint that fails needs nothing from it.
         self._of_dataset: dict[str, str] = {}
         for curie in ("dcterms:license", "dcat:version", "owl:versionInfo"):
             self.of_dataset(curie)
+
+    @property
+    def root(self) -> str:
+        """Where the site is, as a whole address with a slash at its end: the public one, else the base."""
+        public = self.publication.public_url
+        return f"{public.rstrip('/')}/" if "://" in public else self.base
+
+    @property
+    def search(self) -> SearchIndex:
+        """What can be found by name; made when it is first asked for."""
+        return self._search.made("", lambda: search_index(self.index, self._stored))
 
     def desk(self, language: str, *, addressed: bool = False, path: str = "") -> Desk:
         """What pages in a language are made with."""
@@ -344,13 +362,24 @@ class Documents:
     def plain_pages(self) -> Mapping[str, Callable[[Desk], bytes]]:
         """The pages that have no data formats of their own."""
         pages: dict[str, Callable[[Desk], bytes]] = {
-            "/browse": list_pages.browse_page,
+            "/browse": lambda desk: list_pages.browse_page(
+                desk, self.publication.facets, has_counts=self.publication.counts is not None
+            ),
             "/vocab": term_pages.lists_page,
         }
         pages |= term_pages.own_pages(self.index)
         for slug, kind in list_pages.browsable(self.index).items():
-            pages[f"/browse/{slug}"] = lambda desk, kind=kind: list_pages.class_page(desk, kind)  # type: ignore[misc]
+            pages[f"/browse/{slug}"] = self._class_page(kind)
         return pages
+
+    def _class_page(self, kind: str) -> Callable[[Desk], bytes]:
+        asked = Narrowing(kind, self.publication.facets.get(kind, ()))
+        return lambda desk: self.class_page(desk, asked)
+
+    def class_page(self, desk: Desk, asked: Narrowing) -> bytes:
+        """The page of a list, with links to it as a file."""
+        path = desk.local(f"/browse/{list_pages.slug_of(asked.kind)}")
+        return list_pages.class_page(desk, asked, view_links(desk, asked, path))
 
     def _thing_page(self, iri: str) -> Callable[[Desk], bytes]:
         nav = "/browse" if iri.startswith(f"{self.base}id/") else "/ontology"

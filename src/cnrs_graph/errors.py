@@ -265,6 +265,15 @@ class TooLargeError(RequestError):
         self.limit_bytes = limit_bytes
 
 
+class BatchTooLargeError(RequestError):
+    """A request asks for too many things at once."""
+
+    def __init__(self, count: int, most: int) -> None:
+        super().__init__(f"{count} were sent at once; send {most} at most, and the rest in further requests")
+        self.count = count
+        self.most = most
+
+
 class MethodNotAllowedError(RequestError):
     """A method that this address does not have."""
 

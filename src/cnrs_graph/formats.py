@@ -33,6 +33,10 @@ class Format:
 
 PAGE = Format("page", "text/html", "html", ("application/xhtml+xml",))
 TEXT = Format("text", "text/plain", "txt")
+JSON = Format("json", "application/json", "json")
+#: What browsers ask for while one types into their own search field.
+SUGGESTIONS = Format("suggestions", "application/x-suggestions+json", "json", ("application/json",))
+OPENSEARCH = Format("opensearch", "application/opensearchdescription+xml", "xml", ("application/xml",))
 PROBLEM = Format("problem", "application/problem+json", "json", ("application/json",))
 
 TURTLE = Format("turtle", "text/turtle", "ttl", ("application/turtle", "application/x-turtle", "text/n3"))
@@ -46,10 +50,16 @@ JSON_RESULTS = Format("json", "application/sparql-results+json", "json", ("appli
 XML_RESULTS = Format("xml", "application/sparql-results+xml", "xml", ("application/xml", "text/xml"))
 CSV = Format("csv", "text/csv", "csv")
 TSV = Format("tsv", "text/tab-separated-values", "tsv")
+#: CSV whose cells no spreadsheet runs. The type is that of CSV, so it is asked for by its address.
+SAFE_CSV = Format("safe-csv", "text/csv", "safe.csv")
+XLSX = Format("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
+GEOJSON = Format("geojson", "application/geo+json", "geojson", ("application/vnd.geo+json",))
 
 #: The first of each table is what a client gets that accepts anything.
 GRAPH_FORMATS: tuple[Format, ...] = (TURTLE, NTRIPLES, JSONLD, RDFXML, TRIG, NQUADS)
 RESULT_FORMATS: tuple[Format, ...] = (JSON_RESULTS, XML_RESULTS, CSV, TSV)
+#: What rows are made into when they are whole, beside the formats of SPARQL; GeoJSON needs positions in them.
+DOWNLOAD_FORMATS: tuple[Format, ...] = (SAFE_CSV, XLSX, GEOJSON)
 ERROR_FORMATS: tuple[Format, ...] = (PROBLEM, TEXT, PAGE)
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"

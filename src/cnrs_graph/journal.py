@@ -83,7 +83,7 @@ class Entry:
         self.lesson: object = None
 
     @classmethod
-    def of_query(
+    def at_desk(
         cls,
         request_id: str,
         caller_id: str | None,
@@ -91,13 +91,15 @@ class Entry:
         status: int,
         size: int,
         seconds: float,
-        query: str,
-        form: str,
+        path: str,
+        query: str | None = None,
+        form: str | None = None,
     ) -> Entry:
-        """The entry of a query that a desk has answered."""
-        entry = cls(method, "/sparql", caller_id, request_id)
-        entry.status, entry.bytes, entry.seconds = status, size, seconds
-        entry.query, entry.form, entry.lane, entry.outcome = query, form, _at_desk, ANSWERED
+        """The entry of a request that a desk has answered."""
+        entry = cls(method, path, caller_id, request_id)
+        entry.status, entry.bytes, entry.seconds, entry.lane = status, size, seconds, _at_desk
+        if query is not None:
+            entry.query, entry.form, entry.outcome = query, form, ANSWERED
         return entry
 
     def asks(self, query: str) -> None:

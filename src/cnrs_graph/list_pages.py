@@ -11,32 +11,79 @@ from cnrs_graph.descriptions import DERIVED_FROM, Index, node_key
 from cnrs_graph.dumps import SUMS, Dump
 from cnrs_graph.executables import shared_prefixes
 from cnrs_graph.inventory import dataset_iri
+from cnrs_graph.narrowing import Choice, Facet, Narrowing, key_of, narrowed, paging
 from cnrs_graph.pages import DataLink, Desk, Shown, natural, render
 from cnrs_graph.queries import SavedQuery
 from cnrs_graph.terms import expand, graph_family, local_name
 
 _LISTED = 300
+#: Things on one page of a list, and values of a property that are seen first.
+PER_PAGE = 250
+_SHOWN_FIRST = 12
 
 
-def browse_page(desk: Desk) -> bytes:
-    """Write the list of classes."""
-    return render(desk, "browse.html", title=desk.word("browse"), here="/browse", counts=class_counts(desk))
+def browse_page(
+    desk: Desk, facets: Mapping[str, Sequence[str]] | None = None, *, has_counts: bool = False
+) -> bytes:
+    """Write the list of classes, and what their lists can be narrowed down by."""
+    slugs = {kind: slug for slug, kind in browsable(desk.index).items()}
+    ways = []
+    for kind, properties in (facets or {}).items():
+        if kind in slugs:
+            asked = Narrowing(kind, tuple(properties))
+            path = desk.local(f"/browse/{slugs[kind]}")
+            shown = [
+                (desk.property(each.property), choices_of(desk, asked, each, path)[:_SHOWN_FIRST])
+                for each in narrowed(desk.index, asked)[1]
+            ]
+            ways.append((desk.kind(kind), path, shown))
+    title = desk.word("browse")
+    return render(
+        desk,
+        "browse.html",
+        title=title,
+        here="/browse",
+        counts=class_counts(desk),
+        ways=ways,
+        has_counts=has_counts,
+    )
 
 
-def class_page(desk: Desk, kind: str) -> bytes:
-    """Write the list of all things of a class, by name."""
-    listed = desk.index.instances.get(kind, ())
-    desk.index.ahead(listed)
-    things = sorted((desk.name(thing) for thing in listed), key=lambda shown: natural(shown.text.casefold()))
+def choices_of(desk: Desk, asked: Narrowing, facet: Facet, path: str) -> list[Choice]:
+    """The values of a facet as links; the one that is chosen leads back to all of them."""
+    desk.index.ahead(key_of(value) for value, _ in facet.values[:_LISTED] if isinstance(value, ox.NamedNode))
+    name, base, choices = local_name(facet.property), desk.index.base, []
+    for value, count in facet.values[:_LISTED]:
+        key, shown = key_of(value), desk.term(value)
+        chosen = facet.chosen in (key, key.removeprefix(base)) and bool(facet.chosen)
+        changes: dict[str, str | int] = {name: "" if chosen else key, "page": 1}
+        href = asked.address(path, base, **changes)
+        choices.append(Choice(shown.text, href, str(count), shown.language, chosen=chosen))
+    return choices
+
+
+def class_page(desk: Desk, asked: Narrowing, formats: Sequence[DataLink] = ()) -> bytes:
+    """Write the list of the things of a class, by name, and what it can be narrowed down by."""
+    kind = asked.kind
+    left, facets = narrowed(desk.index, asked)
+    desk.index.ahead(left)
+    things = sorted((desk.name(thing) for thing in left), key=lambda shown: natural(shown.text.casefold()))
+    path, base = desk.local(f"/browse/{slug_of(kind)}"), desk.index.base
+    first = (asked.number - 1) * PER_PAGE
     return render(
         desk,
         "class.html",
         title=desk.name(kind).text,
         here="/browse",
         prose=desk.texts(kind, "skos:definition", "rdfs:comment"),
-        things=things,
-        total=desk.index.instance_count(kind),
+        things=things[first : first + PER_PAGE],
+        total=len(things) if asked.chosen else desk.index.instance_count(kind),
+        listed=len(things),
+        facets=[(desk.property(each.property), choices_of(desk, asked, each, path)) for each in facets],
+        everything=path if asked.chosen else "",
+        paging=paging(len(things), PER_PAGE, asked.number, lambda n: asked.address(path, base, page=n)),
         kind=desk.name(kind),
+        formats=formats,
     )
 
 

@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnrs_graph.validation import Explanation, Result, Severity
+from cnrs_graph.validation import Explanation, Report, Result, Severity
 
 
 @dataclass(frozen=True)
 class Outcome:
     """Findings to be told in one language: those that are new, and how many were accepted before.
 
-    `graph` is the standard report and holds all of them; `prints` has the fingerprint of each finding told.
+    `report` holds all of them; `prints` has the fingerprint of each finding told.
     """
 
     results: tuple[Result, ...]
     prints: tuple[str, ...]
-    graph: Any
+    report: Report
     statements: int
     fail_on: Severity
     language: str = "en"
@@ -27,6 +27,11 @@ class Outcome:
     gone: int = 0
     #: What a rule asks; None for one that the shapes do not explain.
     explain: Callable[[str], Explanation | None] = lambda _: None
+
+    @property
+    def graph(self) -> Any:
+        """The standard report, made when it is asked for."""
+        return self.report.graph
 
     @property
     def conforms(self) -> bool:

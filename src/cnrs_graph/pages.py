@@ -371,16 +371,24 @@ class DataLink:
 
 def data_links(desk: Desk, links: Iterable[tuple[Format, str]]) -> list[DataLink]:
     """The formats a page's content can be had in, as links."""
-    return [DataLink(_FORMAT_NAMES[fmt.name], desk.file(path), fmt.media_type) for fmt, path in links]
+    return [DataLink(FORMAT_NAMES[fmt.name], desk.file(path), fmt.media_type) for fmt, path in links]
 
 
-_FORMAT_NAMES: Mapping[str, str] = {
+#: What pages call the formats.
+FORMAT_NAMES: Mapping[str, str] = {
     "turtle": "Turtle",
     "ntriples": "N-Triples",
     "jsonld": "JSON-LD",
     "rdfxml": "RDF/XML",
     "trig": "TriG",
     "nquads": "N-Quads",
+    "json": "JSON",
+    "xml": "XML",
+    "csv": "CSV",
+    "tsv": "TSV",
+    "safe-csv": "CSV for spreadsheets",
+    "xlsx": "Excel",
+    "geojson": "GeoJSON",
 }
 
 

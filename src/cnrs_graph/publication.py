@@ -7,22 +7,25 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pyoxigraph as ox
 
-from cnrs_graph import __version__, disk, imports
+from cnrs_graph import imports
 from cnrs_graph.config import Config
 from cnrs_graph.dataset import Dataset, load, merged, nquads, read_file, source_files
 from cnrs_graph.errors import ConfigError, NonConformingDataError, suggestion
-from cnrs_graph.executables import described
-from cnrs_graph.lookup import Stored
-from cnrs_graph.queries import Catalogue, SavedQuery
-from cnrs_graph.reasoning import entail, read_rules
 from cnrs_graph.register import Retired, read_register
 from cnrs_graph.store import LocalStore, Store
 from cnrs_graph.terms import graph_iri
 from cnrs_graph.validation import Report, load_shapes, validate
+
+# What serves, stores and infers is imported where it is done, so that validating does not wait for it.
+if TYPE_CHECKING:
+    from cnrs_graph import disk
+    from cnrs_graph.lookup import Stored
+    from cnrs_graph.queries import Catalogue, SavedQuery
 
 _NOTHING = Dataset("", ())
 
@@ -53,6 +56,10 @@ class Publication:
     retired: Mapping[str, Retired] = field(default_factory=dict)
     #: Where the statements are when they are not in memory; `said` then holds the small graphs alone.
     stored: Stored | None = None
+    #: For a class the properties that its list can be narrowed down by.
+    facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The saved query that holds announced figures against what is named, if there is one.
+    counts: SavedQuery | None = None
     #: The saved queries whose answers the front page draws, by what they are for.
     front: Mapping[str, str] = field(default_factory=dict)
     #: Where readers report an error; empty for nowhere.
@@ -130,6 +137,8 @@ def infer(config: Config, said: Dataset) -> tuple[ox.Quad, ...]:
 
     Graphs: reads every graph but shapes and those outside the default graph; writes graph/inferred.
     """
+    from cnrs_graph.reasoning import entail, read_rules
+
     accepted = said.without("shapes", *config.outside_default)
     rules = read_rules(config.ontology / "rules" / "core")
     return entail(accepted.quads, rules, into=inferred_graph(config.base))
@@ -202,6 +211,9 @@ def build(config: Config, *, validated: bool = True) -> Publication:
     Graphs: the saved queries are described in graph/queries.
     Raises: SourceError, ShapesError; NonConformingDataError for findings at `config.refuse_at` or worse.
     """
+    from cnrs_graph.executables import described
+    from cnrs_graph.queries import Catalogue
+
     report = check(config) if validated else None
     if report is not None:
         refused = report.at_least(config.refuse_at)
@@ -223,6 +235,8 @@ def build(config: Config, *, validated: bool = True) -> Publication:
         report_to=config.report,
         retired=retired(config),
         contexts=contexts(config),
+        facets=config.facets,
+        counts=_counting(config, catalogue),
     )
 
 
@@ -247,12 +261,17 @@ def load_into(
     inferring: bool = True,
     replace: bool = False,
     dumping: bool = False,
-    progress: disk.Progress = disk.untold,
+    progress: disk.Progress | None = None,
 ) -> disk.Manifest:
     """Build a store on disk from the configured data, ontology and shapes.
 
     Raises: SourceError, ConfigError.
     """
+    from cnrs_graph import __version__, disk
+    from cnrs_graph.executables import described
+    from cnrs_graph.queries import Catalogue
+    from cnrs_graph.reasoning import read_rules
+
     files = [each for path in config.data for each in disk.inputs(path, base=config.base)]
     files += disk.inputs(config.ontology, base=config.base, under="ontology")
     files += disk.inputs(config.shapes, base=config.base, under="shapes")
@@ -266,12 +285,15 @@ def load_into(
         beside=described(config.base, Catalogue(config.queries)).quads,
         replace=replace,
         dumping=dumping,
-        progress=progress,
+        progress=progress or disk.untold,
     )
 
 
 def on_store(config: Config, stored: Stored) -> Publication:
     """Put a publication together whose statements are in a store."""
+    from cnrs_graph.executables import described
+    from cnrs_graph.queries import Catalogue
+
     catalogue = Catalogue(config.queries)
     return Publication(
         base=config.base,
@@ -287,9 +309,18 @@ def on_store(config: Config, stored: Stored) -> Publication:
         retired=retired(config),
         contexts=contexts(config),
         stored=stored,
+        facets=config.facets,
+        counts=_counting(config, catalogue),
         front=_front(config, catalogue),
         report_to=config.report,
     )
+
+
+def _counting(config: Config, catalogue: Catalogue) -> SavedQuery | None:
+    """The saved query behind the page of counts; none where it is not among those that are published."""
+    if config.counts not in catalogue:
+        return None
+    return catalogue[config.counts]
 
 
 def _front(config: Config, catalogue: Mapping[str, SavedQuery]) -> Mapping[str, str]:

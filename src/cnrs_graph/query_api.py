@@ -10,13 +10,22 @@ from urllib.parse import quote, unquote
 from cnrs_graph.choices import Choice
 from cnrs_graph.documents import Documents
 from cnrs_graph.errors import NotAcceptableError
-from cnrs_graph.formats import GRAPH_FORMATS, PAGE, PROBLEM, RESULT_FORMATS, Format, negotiate
+from cnrs_graph.formats import (
+    DOWNLOAD_FORMATS,
+    GRAPH_FORMATS,
+    PAGE,
+    PROBLEM,
+    RESULT_FORMATS,
+    Format,
+    negotiate,
+)
 from cnrs_graph.protocol import read_parameters
 from cnrs_graph.queries import Parameter, SavedQuery
 from cnrs_graph.query_page import MOST_OPTIONS, Filled, answer_formats
 
 _FOLDER = "/queries/"
-_BY_EXTENSION: Mapping[str, Format] = {fmt.extension: fmt for fmt in (*GRAPH_FORMATS, *RESULT_FORMATS)}
+_ROWS = (*RESULT_FORMATS, *DOWNLOAD_FORMATS)
+_BY_EXTENSION: Mapping[str, Format] = {fmt.extension: fmt for fmt in (*GRAPH_FORMATS, *_ROWS)}
 #: What can go wrong with a saved query, besides our own mistakes.
 _FAILURES: Mapping[str, str] = {
     "400": "A parameter is unknown, given twice, or of a value that is not allowed; what is, is listed.",
@@ -51,22 +60,27 @@ def read_request(documents: Documents, path: str, query: str, accept: str | None
     """
     named = unquote(path.removeprefix(_FOLDER))
     catalogue = documents.publication.catalogue
-    stem, _, extension = named.rpartition(".")
     fmt = None
     if named not in catalogue:
-        fmt, named = _BY_EXTENSION.get(extension), stem
-    if named not in catalogue or (fmt is None and named == stem):
-        return None
+        fmt, named = _extended(named)
+        if fmt is None or named not in catalogue:
+            return None
     saved = catalogue[named]
     offered = answer_formats(saved)
     if fmt is None:
         extra = () if offered[0] in GRAPH_FORMATS else GRAPH_FORMATS
         fmt = negotiate(accept, (*offered, PAGE, *extra))
-    elif fmt not in offered and (fmt in RESULT_FORMATS or offered[0] in GRAPH_FORMATS):
+    elif fmt not in offered and (fmt in _ROWS or offered[0] in GRAPH_FORMATS):
         raise NotAcceptableError(fmt.media_type, [each.media_type for each in (*offered, PAGE)])
     if fmt is not PAGE and fmt not in offered:
         return None
     return Asked(fill(documents, saved, read_parameters(query)), fmt)
+
+
+def _extended(name: str) -> tuple[Format | None, str]:
+    """The format that the end of a name stands for, and the name without it; the longest end counts."""
+    extension = max((each for each in _BY_EXTENSION if name.endswith(f".{each}")), key=len, default="")
+    return _BY_EXTENSION.get(extension), name.removesuffix(f".{extension}")
 
 
 def fill(documents: Documents, saved: SavedQuery, values: Mapping[str, str]) -> Filled:
@@ -130,4 +144,4 @@ def _parameter(parameter: Parameter, allowed: Sequence[Choice] | None) -> dict[s
 
 
 def _content(fmt: Format) -> dict[str, Any]:
-    return {"schema": {"type": "object" if fmt.name in ("json", "jsonld") else "string"}}
+    return {"schema": {"type": "object" if fmt.name in ("json", "jsonld", "geojson") else "string"}}

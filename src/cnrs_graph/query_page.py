@@ -10,25 +10,16 @@ from urllib.parse import quote, urlencode
 from cnrs_graph.answers import ANSWER_FORMATS
 from cnrs_graph.choices import Choice
 from cnrs_graph.executables import text_to_run
-from cnrs_graph.formats import Format
-from cnrs_graph.pages import DataLink, Desk, render
+from cnrs_graph.formats import GEOJSON, Format
+from cnrs_graph.pages import FORMAT_NAMES, DataLink, Desk, render
 from cnrs_graph.queries import Parameter, SavedQuery
+from cnrs_graph.sheets import has_positions
 from cnrs_graph.store import Form
 
 #: More values than this make no list to choose from; they are typed.
 MOST_OPTIONS = 500
 _TYPES: Mapping[str, str] = {"integer": "number", "date": "date"}
 _PATTERNS: Mapping[str, str] = {"gYear": "[0-9]{4}"}
-_NAMES: Mapping[str, str] = {
-    "json": "JSON",
-    "xml": "XML",
-    "csv": "CSV",
-    "tsv": "TSV",
-    "turtle": "Turtle",
-    "ntriples": "N-Triples",
-    "jsonld": "JSON-LD",
-    "rdfxml": "RDF/XML",
-}
 
 
 @dataclass(frozen=True)
@@ -65,9 +56,10 @@ class Filled:
 
 
 def answer_formats(saved: SavedQuery) -> tuple[Format, ...]:
-    """The formats a saved query is answered in."""
+    """The formats a saved query is answered in; points for a map where its rows have positions."""
     form = saved.facts.form
-    return ANSWER_FORMATS[Form.CONSTRUCT if form == "DESCRIBE" else Form(form)]
+    offered = ANSWER_FORMATS[Form.CONSTRUCT if form == "DESCRIBE" else Form(form)]
+    return tuple(fmt for fmt in offered if fmt is not GEOJSON or has_positions(saved.facts.variables))
 
 
 def page(
@@ -82,7 +74,6 @@ def page(
     question, asked_in = saved.said("question", language)
     path = f"/queries/{quote(saved.name, safe='')}"
     address, data = desk.local(path), desk.file(path)
-    asked = f"?{urlencode(filled.values)}" if filled.values else ""
     return render(
         desk,
         "query.html",
@@ -91,12 +82,7 @@ def page(
         title_text=desk.spoken(title, spoken),
         name=saved.name,
         question=desk.spoken(question, asked_in) if question not in ("", title) else None,
-        address=address,
-        fields=[_field(desk, each, filled, allowed.get(each.name)) for each in saved.parameters],
-        formats=[
-            DataLink(_NAMES[fmt.name], f"{data}.{fmt.extension}{asked}", fmt.media_type)
-            for fmt in answer_formats(saved)
-        ],
+        **form_of(desk, filled, allowed, address),
         written=text_to_run(filled.text),
         edit=desk.local(f"/sparql?query={quote(text_to_run(filled.text), safe='')}"),
         source=f"{data}.rq",
@@ -104,6 +90,23 @@ def page(
         answered=answer is not None,
         **(answer or {}),
     )
+
+
+def form_of(
+    desk: Desk, filled: Filled, allowed: Mapping[str, Sequence[Choice]], address: str
+) -> dict[str, Any]:
+    """What the form of a saved query shows when it is sent to an address, and links to its answer as data."""
+    saved = filled.saved
+    stem = desk.file(f"/queries/{quote(saved.name, safe='')}")
+    asked = f"?{urlencode(filled.values)}" if filled.values else ""
+    return {
+        "address": address,
+        "fields": [_field(desk, each, filled, allowed.get(each.name)) for each in saved.parameters],
+        "formats": [
+            DataLink(FORMAT_NAMES[fmt.name], f"{stem}.{fmt.extension}{asked}", fmt.media_type)
+            for fmt in answer_formats(saved)
+        ],
+    }
 
 
 def _description(desk: Desk, saved: SavedQuery, address: str) -> str:

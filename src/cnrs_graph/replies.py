@@ -18,6 +18,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.RequestError: 400,
     errors.UnsupportedMediaTypeError: 415,
     errors.TooLargeError: 413,
+    errors.BatchTooLargeError: 413,
     errors.MethodNotAllowedError: 405,
     errors.NothingCheckedError: 422,
     errors.CheckStoppedError: 504,

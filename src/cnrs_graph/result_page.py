@@ -7,23 +7,20 @@ from typing import Any
 
 import pyoxigraph as ox
 
+from cnrs_graph.answers import ANSWER_FORMATS
 from cnrs_graph.editor import bundle
 from cnrs_graph.errors import CnrsGraphError
-from cnrs_graph.pages import Desk, Shown, render
+from cnrs_graph.pages import FORMAT_NAMES, Desk, Shown, render
 from cnrs_graph.replies import PAGE_POLICY, SCRIPTED_POLICY
+from cnrs_graph.store import Form
 from cnrs_graph.terms import Term
 
 _ROWS_SHOWN = 500
 #: The formats that the form offers beside the page, by the name of the format.
-_FORMATS = (
-    ("json", "JSON"),
-    ("csv", "CSV"),
-    ("tsv", "TSV"),
-    ("xml", "XML"),
-    ("turtle", "Turtle"),
-    ("ntriples", "N-Triples"),
-    ("jsonld", "JSON-LD"),
-    ("rdfxml", "RDF/XML"),
+_FORMATS = tuple(
+    (fmt.name, FORMAT_NAMES[fmt.name])
+    for formats in (ANSWER_FORMATS[Form.SELECT], ANSWER_FORMATS[Form.CONSTRUCT])
+    for fmt in formats
 )
 
 

@@ -6,11 +6,13 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
 
-from cnrs_graph.terms import PREFIXES, compact, local_name
+from cnrs_graph import shape_graph
+from cnrs_graph.terms import PREFIXES, compact, local_name, to_rdflib
 
 _SH, _RDF, _RDFS, _OWL, _XSD = (PREFIXES[name] for name in ("sh", "rdf", "rdfs", "owl", "xsd"))
 _DCTERMS = PREFIXES["dcterms"]
@@ -148,6 +150,26 @@ def shape_nodes(graph: Any) -> list[Any]:
         for head in graph.objects(None, iri(f"{_SH}{name}")):
             nodes |= set(items_of(graph, head))
     return sorted((node for node in nodes if not is_literal(node)), key=str)
+
+
+def targeted(graph: Any) -> list[Any]:
+    """The shapes that look at something of their own accord, sorted."""
+    names = ("targetClass", "targetNode", "targetSubjectsOf", "targetObjectsOf")
+    nodes = {each for name in names for each in graph.subjects(iri(f"{_SH}{name}"))}
+    nodes |= {each for each in shape_nodes(graph) if is_class(graph, each)}
+    return sorted(nodes, key=str)
+
+
+def is_off(graph: Any, node: Any) -> bool:
+    """Whether a shape is deactivated."""
+    return any(str(each) == "true" for each in graph.objects(node, iri(f"{_SH}deactivated")))
+
+
+def is_class(graph: Any, node: Any) -> bool:
+    """Whether a shape is a class, whose instances it looks at."""
+    classes = {iri(f"{_RDFS}Class"), iri(f"{_OWL}Class")}
+    classes |= set(graph.subjects(iri(f"{_RDFS}subClassOf"), iri(f"{_RDFS}Class")))
+    return not classes.isdisjoint(graph.objects(node, iri(f"{_RDF}type")))
 
 
 def shapes_below(graph: Any, shape: Any) -> list[Any]:
@@ -288,11 +310,17 @@ def turtle_of(graph: Any, nodes: Iterable[Any]) -> str:
         part.bind(prefix, namespace, override=True, replace=True)
     for node in nodes:
         for predicate, value in graph.predicate_objects(node):
-            part.add((node, predicate, value))
+            part.add(_carried((node, predicate, value)))
             if is_blank(value):
                 for triple in blank_triples(graph, value):
-                    part.add(triple)
+                    part.add(_carried(triple))
     return str(part.serialize(format="turtle")).strip() + "\n"
+
+
+def _carried(triple: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """A triple as rdflib has it."""
+    subject, predicate, value = (to_rdflib(shape_graph.term_of(node)) for node in triple)
+    return subject, predicate, value
 
 
 def blank_triples(graph: Any, node: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -497,40 +525,32 @@ def _unknown_terms(predicate: Any, value: Any) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _shacl_terms() -> tuple[str, ...]:
     """The names SHACL and its advanced features define, from the vocabulary that comes with the engine."""
-    from importlib.resources import files
+    # The folder is looked up rather than imported: importing the engine takes longer than most validations.
+    from importlib.util import find_spec
 
-    vocabulary = files("pyshacl").joinpath("assets/shacl.ttl").read_bytes()
+    engine = find_spec("pyshacl")
+    folders = engine.submodule_search_locations if engine is not None else None
+    vocabulary = Path((folders or ["."])[0], "assets", "shacl.ttl").read_bytes()
     subjects = {quad.subject for quad in ox.parse(input=vocabulary, format=ox.RdfFormat.TURTLE)}
     iris = (subject.value for subject in subjects if isinstance(subject, ox.NamedNode))
     return tuple(sorted(iri.removeprefix(_SH) for iri in iris if iri.startswith(_SH)))
 
 
 def iri(text: str) -> Any:
-    """An rdflib IRI."""
-    return _uriref()(text)
+    """An IRI as it stands in a graph of shapes."""
+    return shape_graph.iri(text)
 
 
 def is_iri(node: Any) -> bool:
-    """Whether an rdflib node is an IRI."""
-    return isinstance(node, _uriref())
+    """Whether a node is an IRI."""
+    return isinstance(node, shape_graph.Iri)
 
 
 def is_blank(node: Any) -> bool:
-    """Whether an rdflib node is a blank node."""
-    import rdflib
-
-    return isinstance(node, rdflib.BNode)
+    """Whether a node is a blank node."""
+    return isinstance(node, shape_graph.Blank)
 
 
 def is_literal(node: Any) -> bool:
-    """Whether an rdflib node is a literal."""
-    import rdflib
-
-    return isinstance(node, rdflib.Literal)
-
-
-@lru_cache(maxsize=1)
-def _uriref() -> Any:
-    import rdflib
-
-    return rdflib.URIRef
+    """Whether a node is a literal."""
+    return isinstance(node, shape_graph.Text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from cnrs_graph import list_pages, query_api, replies
+from cnrs_graph import counts_page, list_api, list_pages, query_api, replies, search_api
 from cnrs_graph.addresses import data_path, folded, in_language, path_of
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
@@ -21,11 +21,12 @@ from cnrs_graph.errors import (
     CnrsGraphError,
     EndpointError,
     NotAcceptableError,
+    RequestError,
     UnknownQueryError,
     UnknownResourceError,
     WithdrawnError,
 )
-from cnrs_graph.formats import GRAPH_FORMATS, JSONLD, PAGE, PROBLEM, TEXT, Format, negotiate
+from cnrs_graph.formats import GRAPH_FORMATS, JSON, JSONLD, PAGE, PROBLEM, TEXT, Format, negotiate
 from cnrs_graph.inventory import describe_service
 from cnrs_graph.pages import UNCHOSEN, Desk, Tongue, icon, stylesheet, stylesheet_path, tongue_of
 from cnrs_graph.publication import Publication
@@ -63,10 +64,11 @@ STYLESHEET = Format("stylesheet", "text/css", "css")
 ICON = Format("icon", "image/svg+xml", "svg")
 QUERY = Format("query", "application/sparql-query", "rq")
 GZIP = Format("gzip", "application/gzip", "gz")
-JSON = Format("json", "application/json", "json")
 
 _BY_EXTENSION = {fmt.extension: fmt for fmt in GRAPH_FORMATS}
 _DATASET = expand("schema:Dataset")
+#: The page of counts, answered by the saved query that the publication names for it.
+COUNTS = "/counts"
 _YEAR_SECONDS = 31_536_000
 #: What is the same for readers of every language.
 _WITHOUT_LANGUAGE = ("/data/", "/cite/", "/dump/", "/sitemap", "/static/", "/robots.txt", "/sparql/")
@@ -150,13 +152,24 @@ class Site:
             return replies.success(
                 body, fmt, if_none_match=asked.if_none_match, vary=None, max_age_seconds=_YEAR_SECONDS
             )
+        found = self._file_for_programs(path, asked)
+        if found is not None:
+            return found
+        is_list = path.startswith(f"{INCOMING}/")
+        page = self.documents.incoming_page(path) if is_list else self.documents.plain_pages.get(path)
+        if page is not None:
+            return self.page(asked, page)
+        return self._query_text(path, asked) if path.endswith(".rq") else None
+
+    def _file_for_programs(self, path: str, asked: Asked) -> Reply | None:
+        """What crawlers, editors and other programs fetch; lists and what is searched, as data."""
         if path == "/robots.txt":
             body = robots(site_root(self.base, self.publication.public_url), self.prefix)
             return replies.success(body, TEXT, if_none_match=asked.if_none_match, vary=None)
         if path.startswith("/sitemap"):
-            found = self.sitemaps.at(path)
-            if found is not None:
-                return replies.success(found, XML, if_none_match=asked.if_none_match, vary=None)
+            sitemap = self.sitemaps.at(path)
+            if sitemap is not None:
+                return replies.success(sitemap, XML, if_none_match=asked.if_none_match, vary=None)
         if path.startswith("/dump/"):
             answer, file = self.download(path, asked.if_none_match)
             return replace(answer, body=file.read_bytes()) if answer is not None and file else answer
@@ -167,11 +180,12 @@ class Site:
         context = self.documents.contexts.get(path)
         if context is not None:
             return replies.success(context, JSONLD, if_none_match=asked.if_none_match, vary=None)
-        is_list = path.startswith(f"{INCOMING}/")
-        page = self.documents.incoming_page(path) if is_list else self.documents.plain_pages.get(path)
-        if page is not None:
-            return self.page(asked, page)
-        return self._query_text(path, asked) if path.endswith(".rq") else None
+        for answered in (search_api.answer, list_api.answer):
+            found = answered(self.documents, path, asked.query, asked.accept, asked.language)
+            if found is not None:
+                fmt, body = found
+                return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=asked.vary)
+        return None
 
     def download(self, path: str, if_none_match: str | None) -> tuple[Reply | None, Path | None]:
         """The answer to the path of a file, and the file if it is to be its body."""
@@ -373,7 +387,13 @@ def reply(
     asked = Asked(accept, tongue.language, if_none_match, query, tongue.addressed, behind)
     try:
         return site_of(publication).reply(behind, asked)
-    except (UnknownResourceError, UnknownQueryError, NotAcceptableError, EndpointError) as error:
+    except (
+        UnknownResourceError,
+        UnknownQueryError,
+        NotAcceptableError,
+        EndpointError,
+        RequestError,
+    ) as error:
         return failure(publication, error, accept=accept, tongue=tongue)
 
 
@@ -454,20 +474,29 @@ def saved_answer(
     accept_language: str | None = None,
     if_none_match: str | None = None,
 ) -> SavedAnswer | None:
-    """What a request to a path below /queries/ asks to be answered; None when `reply` knows what is there.
+    """What a request to a saved query, or to the counts, asks to be answered; None where `reply` knows.
 
     Raises: ParameterError, RequestError, NotAcceptableError.
     """
-    site = site_of(publication)
+    site, counting = site_of(publication), publication.counts
     tongue, behind = tongue_of(accept_language, path), in_language(_as_sent(path), WORDS)[1]
+    if behind == COUNTS and counting is not None:
+        behind = f"/queries/{quote(counting.name, safe='')}"
+    else:
+        counting = None
+    shown_at = COUNTS if counting is not None else behind
     asked = query_api.read_request(site.documents, behind, query, accept)
     if asked is None:
         return None
 
     def page(_: Publication, __: str, form: str, body: bytes | None) -> Reply:
         return site.page(
-            Asked(None, tongue.language, if_none_match, query, tongue.addressed, behind),
-            lambda desk: site.documents.query_page(desk, asked.filled, answer(desk, form, body)),
+            Asked(None, tongue.language, if_none_match, query, tongue.addressed, shown_at),
+            lambda desk: (
+                site.documents.query_page(desk, asked.filled, answer(desk, form, body))
+                if counting is None
+                else counts_page.page(desk, asked.filled, site.documents.choices(counting), body, COUNTS)
+            ),
         )
 
     return SavedAnswer(asked.filled.text, asked.fmt, page)

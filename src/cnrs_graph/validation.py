@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyoxigraph as ox
 
-from cnrs_graph.dataset import Dataset, graph_of, merged
+from cnrs_graph.breaches import Breach
+from cnrs_graph.dataset import Dataset, graph_name
 from cnrs_graph.errors import ConfigError, Place, ShapesError, VacuousShapesError, suggestion
+from cnrs_graph.judging import Judge, Plan
 from cnrs_graph.places import find, index, place_of
-from cnrs_graph.shacl_engine import (
-    MARK,
-    data_graph,
-    engine_shapes,
-    run,
-    unusable,
-)
+from cnrs_graph.report_graph import report_graph
+from cnrs_graph.shacl_engine import unusable
+from cnrs_graph.shape_graph import Node, ShapeGraph, node_of, term_of
 from cnrs_graph.shapes import (
-    blank_triples,
     default_messages,
     first_steps,
     first_value,
     imported_prefixes,
     iri,
-    is_blank,
     is_iri,
     mistakes,
     path_text,
@@ -39,6 +37,7 @@ from cnrs_graph.shapes import (
     shapes_above,
     shapes_below,
     shown,
+    targeted,
     targets_of,
     texts_of,
     turtle_of,
@@ -51,7 +50,6 @@ from cnrs_graph.terms import (
     expand,
     local_name,
     resource_name,
-    to_oxigraph,
 )
 
 _SH, _RDF, _RDFS = PREFIXES["sh"], PREFIXES["rdf"], PREFIXES["rdfs"]
@@ -111,12 +109,21 @@ class Result:
 class Report:
     """What the shapes found, worst first, and the same as a standard SHACL validation report.
 
-    `looked_at` counts, by shape with a target, the nodes of the data it looked at.
+    `looked_at` counts, by shape with a target, the nodes of the data it looked at; `plan` says which engine
+    checked what. `breaches` and `shapes` are what the standard report is made of.
     """
 
     results: tuple[Result, ...]
-    graph: Any = field(compare=False)
     looked_at: Mapping[str, int] = field(default_factory=dict)
+    plan: Plan | None = field(default=None, compare=False)
+    breaches: tuple[tuple[Mapping[str, str], Breach], ...] = field(default=(), compare=False, repr=False)
+    shapes: Shapes | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def graph(self) -> Any:
+        """The report as SHACL defines it, made when it is asked for."""
+        shapes = self.shapes.graph if self.shapes is not None else ShapeGraph()
+        return report_graph(self.breaches, shapes, lambda each: _messages(each, shapes))
 
     @property
     def conforms(self) -> bool:
@@ -137,9 +144,15 @@ class Report:
 class Shapes:
     """Shapes that have been seen to be usable, as a graph; `warnings` name what in them has no effect."""
 
-    graph: Any = field(compare=False)
+    graph: ShapeGraph = field(compare=False)
     files: Mapping[str, Path] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    #: A judge made while the shapes were read; the first validation takes it, others make their own.
+    ready: list[Judge] = field(default_factory=list, compare=False, repr=False)
+
+    def judge(self, engine: str) -> Judge:
+        """A judge who has heard no statement yet."""
+        return self.ready.pop() if engine == "auto" and self.ready else Judge(self.graph, engine=engine)
 
 
 @dataclass(frozen=True)
@@ -179,43 +192,57 @@ def load_shapes(shapes: Dataset) -> Shapes:
 
     Raises: ShapesError naming the shape that cannot be used, and why.
     """
-    graph = graph_of(shapes.quads)
+    graph = ShapeGraph.of(shapes.quads)
     for triple in imported_prefixes(graph):
         graph.add(triple)
-    _check(shapes, graph)
-    return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))))
+    ready = _check(shapes, graph)
+    return Shapes(graph, shapes.files, tuple(dict.fromkeys(without_effect(graph))), [ready])
 
 
 def validate(
-    said: Dataset, shapes: Shapes, *, context: Dataset | None = None, language: str = "en"
+    said: Dataset,
+    shapes: Shapes,
+    *,
+    context: Dataset | None = None,
+    language: str = "en",
+    engine: str = "auto",
+    among: Mapping[Node, set[Term]] | None = None,
 ) -> Report:
     """Hold the data against the shapes.
 
     Graphs: reads every graph of *said*, and of *context* (ontology, reference data), whose statements count
     while its own nodes are not reported on. Nothing is inferred but class membership along rdfs:subClassOf,
-    and nothing is fetched. Focus nodes are labelled in *language*.
+    and nothing is fetched. Focus nodes are labelled in *language*. With *engine* "pyshacl", pySHACL checks
+    everything; the report is the same. With *among*, each shape looks at these nodes only.
     Raises: VacuousShapesError if no shape looked at any node of *said*; ShapesError if the engine gives up.
     Source: Shapes Constraint Language (SHACL), section 3.
     """
-    everything = merged(said, context) if context is not None else said
-    data = data_graph(everything)
-    counts = _counts(shapes, said, context, data)
+    beside = _beside(said, context)
+    judge = shapes.judge(engine).hear(said.quads, beside)
+    owned = _Owned(said, beside, shapes)
+    counts = owned.counts(judge)
     if not any(counts.values()):
         raise VacuousShapesError(_nothing_looked_at(shapes, said, counts))
-    engine_report = run(data, shapes.graph)
-    return _report(engine_report, said, everything, shapes, _by_name(counts), language)
+    breaches = judge.breaches(among)
+    return _report(breaches, said, beside, owned, shapes, judge.plan, _by_name(counts), language)
 
 
 def focus_nodes(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> Mapping[str, int]:
     """Count the nodes of the dataset that each shape with a target looks at, by shape."""
-    everything = merged(dataset, context) if context is not None else dataset
-    return _by_name(_counts(shapes, dataset, context, data_graph(everything)))
+    return _by_name(_counts(shapes, dataset, context))
 
 
-def vacuous(shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None) -> tuple[Vacuous, ...]:
-    """Name the shapes that look at no node of the dataset, with what was probably meant."""
-    everything = merged(dataset, context) if context is not None else dataset
-    return tuple(_vacuous(shapes, dataset, _counts(shapes, dataset, context, data_graph(everything))))
+def vacuous(
+    shapes: Shapes, dataset: Dataset, *, context: Dataset | None = None, report: Report | None = None
+) -> tuple[Vacuous, ...]:
+    """Name the shapes that look at no node of the dataset, with what was probably meant.
+
+    A *report* on the same dataset has counted already.
+    """
+    if report is None:
+        return tuple(_vacuous(shapes, dataset, _counts(shapes, dataset, context)))
+    counts = {node: report.looked_at.get(_handle(node), 1) for node in targeted(shapes.graph)}
+    return tuple(_vacuous(shapes, dataset, counts))
 
 
 def rules(shapes: Shapes) -> Mapping[str, tuple[str, ...]]:
@@ -295,43 +322,42 @@ def in_language(texts: Mapping[str, str], language: str) -> str:
 
 
 def _report(
-    engine_report: Any,
+    breaches: Iterable[Breach],
     said: Dataset,
-    everything: Dataset,
+    beside: Sequence[ox.Quad],
+    owned: _Owned,
     shapes: Shapes,
+    planned: Plan,
     looked_at: Mapping[str, int],
     language: str,
 ) -> Report:
-    """Turn the engine's report into ours: without the context's own findings, each with its place."""
-    mentioned = _mentioned(said)
-    elsewhere = _mentioned(everything) - mentioned
-    findings = []
-    for node in set(engine_report.objects(None, iri(f"{_SH}result"))):
-        finding = _finding(engine_report, node, shapes)
-        if finding.focus not in elsewhere:
-            findings.append(finding)
+    """Turn what the engines found into findings: without the context's own, each with its place."""
+    findings = [_finding(each, shapes) for each in breaches if not owned.is_elsewhere(each.focus)]
     places = _places(said, findings)
     spoken_of = {ox.NamedNode(found) for finding in findings for found in _iris(finding.messages)}
-    names = _names(everything, {finding.focus for finding in findings} | spoken_of)
+    wanted = {finding.focus for finding in findings} | spoken_of
+    names = _names(chain(said.quads, beside), wanted) if wanted else {}
     told = []
     for finding in findings:
         label = in_language(names.get(finding.focus, {}), language) or _unnamed(said.base, finding.focus)
         result = _result(finding, _named(finding.messages, names), places(finding), label)
-        told.append(((*_key(result), finding.component), result, finding.node))
+        told.append(((*_key(result), finding.component), result, finding.breach))
     # The report holds each result, as the standard asks; people are told of the same thing once.
-    ordered = [(result, node) for _, result, node in sorted(told, key=lambda each: each[0])]
+    ordered = [(result, breach) for _, result, breach in sorted(told, key=lambda each: each[0])]
     return Report(
         tuple({_key(result): result for result, _ in ordered}.values()),
-        _report_graph(engine_report, [(result.messages, node) for result, node in ordered], shapes),
         looked_at,
+        planned,
+        tuple((result.messages, breach) for result, breach in ordered),
+        shapes,
     )
 
 
 @dataclass(frozen=True)
 class _Finding:
-    """A result of the engine, read."""
+    """A result of an engine, read."""
 
-    node: Any
+    breach: Breach
     focus: Term
     path: str
     steps: tuple[tuple[str, bool], ...]
@@ -343,21 +369,19 @@ class _Finding:
     component: str
 
 
-def _finding(report: Any, node: Any, shapes: Shapes) -> _Finding:
-    source = report.value(node, iri(f"{_SH}sourceShape"))
-    path = report.value(node, iri(f"{_SH}resultPath"))
-    value = report.value(node, iri(f"{_SH}value"))
+def _finding(breach: Breach, shapes: Shapes) -> _Finding:
+    graph, path = shapes.graph, breach.path
     return _Finding(
-        node=node,
-        focus=to_oxigraph(report.value(node, iri(f"{_SH}focusNode"))),
-        path="" if path is None else str(path) if is_iri(path) else path_text(report, path),
-        steps=first_steps(report, path),
-        severity=_severity_of(report.value(node, iri(f"{_SH}resultSeverity"))),
-        messages=_messages(report, node, shapes),
-        value=None if value is None else to_oxigraph(value),
-        shape=shape_iri(shapes.graph, source),
-        rule=rule_of(shapes.graph, source),
-        component=str(report.value(node, iri(f"{_SH}sourceConstraintComponent"))),
+        breach=breach,
+        focus=breach.focus,
+        path="" if path is None else str(path) if is_iri(path) else path_text(graph, path),
+        steps=first_steps(graph, path),
+        severity=_severity_of(breach.severity),
+        messages=_messages(breach, graph),
+        value=breach.value,
+        shape=shape_iri(graph, breach.shape),
+        rule=rule_of(graph, breach.shape),
+        component=breach.component,
     )
 
 
@@ -391,24 +415,17 @@ def _key(result: Result) -> tuple[Any, ...]:
     )
 
 
-def _messages(report: Any, node: Any, shapes: Shapes) -> Mapping[str, str]:
+def _messages(breach: Breach, shapes: ShapeGraph) -> Mapping[str, str]:
     """The messages of a result by language: the constraint's, else the shape's, else ours."""
-    path, value = (report.value(node, iri(f"{_SH}{name}")) for name in ("resultPath", "value"))
-    found: dict[str, dict[str, set[str]]] = {}
-    for literal in report.objects(node, iri(f"{_SH}resultMessage")):
-        owner, mark, rest = str(literal).partition(MARK)
-        if mark:
-            language, _, text = rest.partition(MARK)
-            found.setdefault(owner, {}).setdefault(language, set()).add(text)
-    chosen = found.get("constraint") or found.get("shape")
+    chosen = breach.messages.get("constraint") or breach.messages.get("shape")
     if chosen:
         return {language: " ".join(sorted(texts)) for language, texts in chosen.items()}
     return default_messages(
-        shapes.graph,
-        report.value(node, iri(f"{_SH}sourceShape")),
-        local_name(str(report.value(node, iri(f"{_SH}sourceConstraintComponent")))),
-        "" if path is None else path_text(report, path),
-        None if value is None else shown(value),
+        shapes,
+        breach.shape,
+        local_name(breach.component),
+        "" if breach.path is None else path_text(shapes, breach.path),
+        None if breach.value is None else shown(node_of(breach.value)),
     )
 
 
@@ -417,10 +434,10 @@ def _places(said: Dataset, findings: Iterable[_Finding]) -> Callable[[_Finding],
     findings = tuple(findings)
     subjects = {finding.focus for finding in findings}
     backwards = {f.value for f in findings if f.value is not None and f.steps and f.steps[0][1]}
-    stray = subjects - {quad.subject for quad in said.quads}
-    mentions = {quad.object: quad for quad in reversed(said.quads) if quad.object in stray}
+    stray = subjects - {quad.subject for quad in said.quads} if subjects else set()
+    mentions = {quad.object: quad for quad in reversed(said.quads) if quad.object in stray} if stray else {}
     wanted = subjects | backwards | {quad.subject for quad in mentions.values()}
-    located = index(said.files, wanted, said.quads) if findings else {}
+    located = index(_files_about(said, wanted), wanted, said.quads) if findings else {}
 
     def place(finding: _Finding) -> Place | None:
         value = finding.value if finding.value != finding.focus else None
@@ -441,14 +458,18 @@ def _places(said: Dataset, findings: Iterable[_Finding]) -> Callable[[_Finding],
     return place
 
 
-def _mentioned(dataset: Dataset) -> set[Term]:
-    return {quad.subject for quad in dataset.quads} | {quad.object for quad in dataset.quads}
+def _files_about(said: Dataset, subjects: set[Any]) -> Mapping[str, Path]:
+    """The files that say something about a subject: the others need not be read for places."""
+    graphs = {graph_name(quad) for quad in said.quads if quad.subject in subjects}
+    # A file whose statements name other graphs, as TriG does, cannot be told by them.
+    told = set(said.graphs())
+    return {name: path for name, path in said.files.items() if name in graphs or name not in told}
 
 
-def _names(dataset: Dataset, wanted: set[Term]) -> Mapping[Term, Mapping[str, str]]:
+def _names(quads: Iterable[ox.Quad], wanted: set[Term]) -> Mapping[Term, Mapping[str, str]]:
     """What the data calls each node, by language; one it does not name is absent."""
     names: dict[Term, dict[str, dict[str, str]]] = {}
-    for quad in dataset.quads:
+    for quad in quads:
         if quad.subject in wanted and quad.predicate.value in _NAMES and isinstance(quad.object, ox.Literal):
             texts = names.setdefault(quad.subject, {}).setdefault(quad.predicate.value, {})
             tag = quad.object.language or ""
@@ -482,70 +503,59 @@ def _unnamed(base: str, node: Term) -> str:
     return node.value if isinstance(node, ox.Literal) else str(node)
 
 
-def _report_graph(report: Any, results: Iterable[tuple[Mapping[str, str], Any]], shapes: Shapes) -> Any:
-    """The standard report: what SHACL defines and nothing else, its blank nodes named in order."""
-    import rdflib
-
-    graph = rdflib.Graph(bind_namespaces="none")
-    for prefix, namespace in PREFIXES.items():
-        graph.bind(prefix, namespace)
-    root, count = rdflib.BNode("report"), 0
-    names: dict[Any, Any] = {}
-
-    def fresh(node: Any) -> Any:
-        return names.setdefault(node, rdflib.BNode(f"n{len(names) + 1}")) if is_blank(node) else node
-
-    graph.add((root, iri(f"{_RDF}type"), iri(f"{_SH}ValidationReport")))
-    for messages, node in results:
-        count += 1
-        graph.add((root, iri(f"{_SH}result"), fresh(node)))
-        waiting = [(node, messages)]
-        while waiting:
-            current, texts = waiting.pop()
-            for triple in _result_triples(report, current, texts):
-                graph.add(tuple(fresh(term) for term in triple))
-            details = sorted(report.objects(current, iri(f"{_SH}detail")), key=str)
-            waiting += [(detail, _messages(report, detail, shapes)) for detail in details]
-    boolean = iri(f"{PREFIXES['xsd']}boolean")
-    conforms = rdflib.Literal("false" if count else "true", datatype=boolean)
-    graph.add((root, iri(f"{_SH}conforms"), conforms))
-    return graph
-
-
-def _result_triples(report: Any, node: Any, messages: Mapping[str, str]) -> Iterator[tuple[Any, Any, Any]]:
-    import rdflib
-
-    for predicate, value in sorted(report.predicate_objects(node)):
-        name = local_name(str(predicate))
-        if name == "resultMessage" or (name == "sourceConstraint" and is_blank(value)):
-            continue
-        yield node, predicate, value
-        if name == "resultPath" and is_blank(value):
-            yield from blank_triples(report, value)
-    for language, text in messages.items():
-        yield node, iri(f"{_SH}resultMessage"), rdflib.Literal(text, lang=language or None)
-
-
 # What the shapes look at ----------------------------------------------------------------------------------
 
 
-def _counts(shapes: Shapes, said: Dataset, context: Dataset | None, data: Any) -> Mapping[Any, int]:
-    """Count, by shape, the focus nodes that the dataset itself brings.
+def _beside(said: Dataset, context: Dataset | None) -> Sequence[ox.Quad]:
+    """The statements of the context, without the graphs that the dataset has itself."""
+    if context is None or not context.quads:
+        return ()
+    taken = {*said.graphs(), *said.files}
+    return [quad for quad in context.quads if graph_name(quad) not in taken]
 
-    A node that the context describes and the dataset only points at is the context's.
-    """
-    known = {quad.subject for quad in context.quads} if context is not None else set()
-    subjects = {quad.subject for quad in said.quads}
-    own = subjects | ({quad.object for quad in said.quads} - known)
-    counts = {}
-    for shape in sorted(engine_shapes(shapes.graph), key=lambda shape: str(shape.node)):
-        if not shape.deactivated and any(targets_of(shapes.graph, shape.node)):
-            counts[shape.node] = len({to_oxigraph(node) for node in shape.focus_nodes(data)} & own)
-    return counts
+
+class _Owned:
+    """Which nodes are the dataset's own: what it describes, and what it names and nobody else describes."""
+
+    def __init__(self, said: Dataset, beside: Sequence[ox.Quad], shapes: Shapes) -> None:
+        self._described: set[Term] = {quad.subject for quad in beside}
+        self._others: set[Term] = self._described | {quad.object for quad in beside}
+        named: set[Term] = {term_of(node) for node in shapes.graph.objects(None, iri(f"{_SH}targetNode"))}
+        self._doubtful = self._others | named
+        self._subjects: set[Term] = set()
+        self._objects: set[Term] = set()
+        for quad in said.quads if self._doubtful else ():
+            if quad.subject in self._doubtful:
+                self._subjects.add(quad.subject)
+            if quad.object in self._doubtful:
+                self._objects.add(quad.object)
+
+    def is_own(self, node: Term) -> bool:
+        """Whether the dataset brings a node."""
+        if node not in self._doubtful or node in self._subjects:
+            return True
+        return node in self._objects and node not in self._described
+
+    def is_elsewhere(self, node: Term) -> bool:
+        """Whether only the context mentions a node."""
+        return node in self._others and node not in self._subjects and node not in self._objects
+
+    def counts(self, judge: Judge) -> Mapping[Node, int]:
+        """The focus nodes of each shape that are the dataset's own."""
+        return {node: sum(map(self.is_own, focus)) for node, focus in judge.focus.items()}
+
+
+def _counts(shapes: Shapes, said: Dataset, context: Dataset | None) -> Mapping[Node, int]:
+    beside = _beside(said, context)
+    return _Owned(said, beside, shapes).counts(shapes.judge("auto").hear(said.quads, beside))
+
+
+def _handle(node: Node) -> str:
+    return str(node) if is_iri(node) else f"_:{node}"
 
 
 def _by_name(counts: Mapping[Any, int]) -> Mapping[str, int]:
-    return {str(node) if is_iri(node) else f"_:{node}": count for node, count in counts.items()}
+    return {_handle(node): count for node, count in counts.items()}
 
 
 def _vacuous(shapes: Shapes, said: Dataset, counts: Mapping[Any, int]) -> Iterator[Vacuous]:
@@ -623,16 +633,18 @@ def _severity_of(node: Any) -> Severity:
 # Broken shapes --------------------------------------------------------------------------------------------
 
 
-def _check(shapes: Dataset, graph: Any) -> None:
-    """See that each shape can be used.
+def _check(shapes: Dataset, graph: ShapeGraph) -> Judge:
+    """See that each shape can be used; what is checked here is read in full by making the judge.
 
     Raises: ShapesError with the shape, its place and the reason.
     """
     for node in shape_nodes(graph):
         for reason in mistakes(graph, node):
             raise _broken(shapes, graph, node, reason)
-    for node, reason in unusable(graph):
+    judge = Judge(graph)
+    for node, reason in unusable(graph) if judge.plan.asked else ():
         raise _broken(shapes, graph, node, reason)
+    return judge
 
 
 def _broken(shapes: Dataset, graph: Any, node: Any, reason: str) -> ShapesError:

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cnrs_graph import __version__, check_door, graph_store
+from cnrs_graph import __version__, check_door, graph_store, reconciliation, sheets
 from cnrs_graph.addresses import folded
 from cnrs_graph.checking import Checker
 from cnrs_graph.compression import Compressed
@@ -27,6 +27,7 @@ from cnrs_graph.desk import tag_of
 from cnrs_graph.desks import Desks, are_possible
 from cnrs_graph.downloads import FileAnswer
 from cnrs_graph.errors import (
+    AnswerTooLargeError,
     CallerLeftError,
     CnrsGraphError,
     MethodNotAllowedError,
@@ -36,6 +37,7 @@ from cnrs_graph.errors import (
     UnsupportedMediaTypeError,
 )
 from cnrs_graph.formats import (
+    DOWNLOAD_FORMATS,
     GRAPH_FORMATS,
     JSON_RESULTS,
     NTRIPLES,
@@ -69,6 +71,7 @@ from cnrs_graph.site import (
 )
 from cnrs_graph.sparql import QueryFacts, order_of, refuse_reaching_out
 from cnrs_graph.streaming import HEAD, AnswerResponse, Lesson, disconnected
+from cnrs_graph.teaching import Teaching
 from cnrs_graph.words import WORDS
 from cnrs_graph.workers import Pool, RunningAnswer
 
@@ -78,7 +81,7 @@ _LOG = logging.getLogger(__name__)
 _READ = ("GET", "HEAD", "OPTIONS")
 #: What each query form can be answered in, the first for who accepts anything.
 OFFERED: Mapping[str, tuple[Format, ...]] = {
-    "SELECT": (*RESULT_FORMATS, PAGE),
+    "SELECT": (*RESULT_FORMATS, *DOWNLOAD_FORMATS, PAGE),
     "ASK": (JSON_RESULTS, XML_RESULTS, PAGE),
     "CONSTRUCT": (*GRAPH_FORMATS, PAGE),
     "DESCRIBE": (*GRAPH_FORMATS, PAGE),
@@ -89,6 +92,8 @@ _CORS = {
 }
 #: A page of results shows so many bytes of them; the whole answer is in the other formats.
 _PAGE_BYTES = 400_000
+#: A file that is made of a whole answer is made of no larger one.
+_DOWNLOAD_BYTES = 64 << 20
 #: How the page with an answer is written: publication, query, form, and the body of the answer.
 Page = Callable[[Publication, str, str, bytes | None], Reply]
 #: For the log only: nobody is there to read it.
@@ -145,6 +150,7 @@ def create_app(
     _add_queries(app, door)
     _add_dumps(app, door)
     _add_validation(app, door)
+    _add_reconciliation(app, door)
     _add_pages(app, door)
     app.add_exception_handler(Exception, _mishap(door))
     app.add_exception_handler(HTTPException, _unknown_method(door))
@@ -152,7 +158,9 @@ def create_app(
     if desks is not None:
         desks.recorders = recorders
         recorders = (*recorders, desks.learn)
-    return WithoutPrefix(Journal(HeadAsGet(Compressed(app)), recorders), prefix_of(publication.public_url))
+    whole = Journal(HeadAsGet(Compressed(app)), recorders)
+    served = WithoutPrefix(whole, prefix_of(publication.public_url))
+    return Teaching(served, desks) if desks is not None else served
 
 
 def pool_of(config: Config, desks: Desks | None = None) -> Pool:
@@ -267,6 +275,7 @@ def _add_graph_store(app: FastAPI, door: Door) -> None:
 def _add_queries(app: FastAPI, door: Door) -> None:
     """Saved queries: every one is in the OpenAPI document, with its own parameters."""
 
+    @app.get("/counts", include_in_schema=False)
     @app.get("/queries/{name}", include_in_schema=False)
     async def saved_query(request: Request) -> Response:
         try:
@@ -300,6 +309,29 @@ def _add_dumps(app: FastAPI, door: Door) -> None:
         if answer is None or file is None:
             return _anything(door, request)
         return FileAnswer(answer, file)
+
+
+def _add_reconciliation(app: FastAPI, door: Door) -> None:
+    """The Reconciliation Service API: reading, and forms that are too long for an address."""
+
+    @app.get("/reconcile", tags=["reconciliation"], summary="Manifest, candidates or values")
+    @app.get("/reconcile/{path:path}", include_in_schema=False)
+    def read(request: Request) -> Response:
+        path, query = _raw_path(request), _query_string(request)
+        return _response(reconciliation.reply(door.publication, path, query, **_asked(request)))
+
+    @app.post("/reconcile", tags=["reconciliation"], summary="Candidates or values")
+    async def ask(request: Request) -> Response:
+        try:
+            _refuse_encoded(request)
+            body = await _body(request, door.config.body_bytes)
+        except CnrsGraphError as error:
+            return _failed(door, request, error)
+        content_type = request.headers.get("content-type", "")
+        answer = partial(
+            reconciliation.reply_to_form, door.publication, content_type, body, **_asked(request)
+        )
+        return _response(await to_thread.run_sync(answer))
 
 
 def _read_saved(door: Door, request: Request) -> SavedAnswer | None:
@@ -456,7 +488,7 @@ async def _answer(
     answering = door.pool.answer(
         # The order that keeps our engine alive is nothing that another one needs.
         query if isinstance(door.pool, RemotePool) else runnable,
-        results=JSON_RESULTS if chosen is PAGE else chosen,
+        results=JSON_RESULTS if chosen is PAGE or chosen in DOWNLOAD_FORMATS else chosen,
         graphs=NTRIPLES if chosen is PAGE else chosen,
         default_graphs=asked.default_graphs if dataset else None,
         named_graphs=asked.named_graphs if dataset else None,
@@ -472,6 +504,8 @@ async def _answer(
         shown = await _page_of(door, query, running, made)
         entry.ends()
         return shown
+    if chosen in DOWNLOAD_FORMATS:
+        return await _download(running, chosen, headers if tag is None else {**headers, "ETag": tag})
     lesson = None
     if running.is_cut:
         headers["X-Cut"] = f"after {_cut_after(door, running)}"
@@ -492,7 +526,9 @@ def _tag(door: Door, query: str, chosen: Format) -> str | None:
     """The entity tag of an answer; None where the same query may be answered otherwise."""
     if isinstance(door.pool, RemotePool) or not is_repeatable(query):
         return None
-    return tag_of(door.key, query, chosen.media_type)
+    # Two formats may be of one media type: plain CSV, and the one for spreadsheets.
+    as_file = f"#{chosen.name}" if chosen in DOWNLOAD_FORMATS else ""
+    return tag_of(door.key, query, f"{chosen.media_type}{as_file}")
 
 
 def _has(request: Request, tag: str) -> bool:
@@ -528,7 +564,8 @@ def _chosen(request: Request, offered: tuple[Format, ...]) -> Format:
     """The format of an answer: by Accept, and where that asks for a page, by the menu of the form."""
     chosen = negotiate(request.headers.get("accept"), offered)
     name = request.query_params.get("format", "")
-    wanted = next((fmt for fmt in (*RESULT_FORMATS, *GRAPH_FORMATS) if fmt.name == name), None)
+    known = (*RESULT_FORMATS, *DOWNLOAD_FORMATS, *GRAPH_FORMATS)
+    wanted = next((fmt for fmt in known if fmt.name == name), None)
     if chosen is not PAGE or wanted is None:
         return chosen
     if wanted not in offered:
@@ -563,6 +600,21 @@ def _refuse_foreign_graphs(publication: Publication, facts: QueryFacts, asked: Q
                 f"there is no graph <{graph}> here, and none is fetched",
                 hint="SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } } names the graphs that are",
             )
+
+
+async def _download(running: RunningAnswer, chosen: Format, headers: Mapping[str, str]) -> Response:
+    """A file that is made of a whole answer.
+
+    Raises: AnswerTooLargeError; NotAcceptableError if the rows do not fit it.
+    """
+    body = bytearray()
+    async with running:
+        async for chunk in running:
+            body += chunk
+            if len(body) > _DOWNLOAD_BYTES:
+                raise AnswerTooLargeError(_DOWNLOAD_BYTES)
+    file = await to_thread.run_sync(sheets.written, bytes(body), chosen)
+    return Response(file, headers={**headers, "Content-Type": chosen.content_type})
 
 
 async def _page_of(door: Door, query: str, running: RunningAnswer, page: Page) -> Response:
@@ -612,7 +664,7 @@ def _tongue(request: Request) -> Tongue:
 
 
 def _allowed(request: Request) -> tuple[str, ...]:
-    return (*_READ, "POST") if request.url.path in ("/sparql", check_door.PATH) else _READ
+    return (*_READ, "POST") if request.url.path in ("/sparql", check_door.PATH, "/reconcile") else _READ
 
 
 def _method_not_allowed(door: Door, request: Request) -> Response:
