@@ -76,7 +76,18 @@ ALIKE = {
     "no",
     "information",
 }
-ALIKE |= {"SHA-256", "Formats", "description", "Latitude", "Longitude", "{count} sources", "Site", "Licence"}
+ALIKE |= {
+    "SHA-256",
+    "Pages",
+    "code",
+    "Formats",
+    "description",
+    "Latitude",
+    "Longitude",
+    "{count} sources",
+    "Site",
+    "Licence",
+}
 
 
 @pytest.mark.parametrize("language", LANGUAGE_TAGS[1:])

@@ -138,8 +138,7 @@ class Site:
         Raises: NotAcceptableError.
         """
         negotiate(asked.accept, (PAGE,))
-        at = asked.path + (f"?{asked.query}" if asked.path and asked.query else "")
-        body = make(self.documents.desk(asked.language, addressed=asked.addressed, path=at))
+        body = make(self._desk(asked))
         return replies.success(
             body, PAGE, if_none_match=asked.if_none_match, vary=asked.vary if vary else None, policy=policy
         )
@@ -181,11 +180,16 @@ class Site:
         if context is not None:
             return replies.success(context, JSONLD, if_none_match=asked.if_none_match, vary=None)
         for answered in (search_api.answer, list_api.answer):
-            found = answered(self.documents, path, asked.query, asked.accept, asked.language)
+            found = answered(self.documents, path, asked.query, asked.accept, self._desk(asked))
             if found is not None:
                 fmt, body = found
                 return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=asked.vary)
         return None
+
+    def _desk(self, asked: Asked) -> Desk:
+        """What a page is made with that answers a request."""
+        at = asked.path + (f"?{asked.query}" if asked.path and asked.query else "")
+        return self.documents.desk(asked.language, addressed=asked.addressed, path=at)
 
     def download(self, path: str, if_none_match: str | None) -> tuple[Reply | None, Path | None]:
         """The answer to the path of a file, and the file if it is to be its body."""
