@@ -163,10 +163,6 @@ def test_the_copy_answers_as_the_server_does(copied):
             )
 
 
-#: What only a server answers: a copy holds no queries, and looks nothing up.
-_LIVE = ("/sparql", "/search", "/opensearch.xml", "/reconcile", "/counts")
-
-
 def test_a_client_of_linked_data_finds_everything_in_the_copy(copied):
     """From each thing, by Accept alone, to the same bytes as from the server."""
     publication, _, client = copied
@@ -185,8 +181,8 @@ def test_a_client_of_linked_data_finds_everything_in_the_copy(copied):
             if fmt is PAGE:
                 for target in re.findall(r'href="(/[^"]*)"', got.text):
                     link = urlsplit(unescape(target)).path
-                    if link.removeprefix(prefix).removeprefix("/en") in _LIVE:
-                        continue
+                    if link.endswith(("/sparql", "/opensearch.xml")):
+                        continue  # a copy answers no queries
                     at = httpx.URL(client.base_url, raw_path=link.encode())
                     # What RDF/XML cannot hold is no file; the server says 406.
                     ours = reply(publication, link.removeprefix(prefix)).status

@@ -78,6 +78,8 @@ ALIKE = {
 }
 ALIKE |= {
     "SHA-256",
+    "Pages",
+    "code",
     "Formats",
     "description",
     "Latitude",
@@ -85,7 +87,6 @@ ALIKE |= {
     "{count} sources",
     "Site",
     "Licence",
-    "Pages",
 }
 
 

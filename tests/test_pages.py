@@ -231,7 +231,7 @@ def test_a_thing_page_says_all_there_is_to_say(garden):
         '<a href="/ontology#Garden">garden</a>',
         "The one behind the house.",
         '<span lang="fr">Jardin du nord</span> <span class="aside">(in French)</span>',
-        '<dd>1901<sup class="marks"><a href="#source-',
+        '<dd>1901<sup class="marks" role="group" aria-label="Sources"><a href="#source-',
         "<dd>yes",
         '<span lang="fr-ca">Vivre à l&#39;ombre</span>',
         'rel="external noopener">north.example</a>',

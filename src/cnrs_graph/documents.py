@@ -420,12 +420,31 @@ class Documents:
             for fmt in CITATION_FORMATS
         ]
 
+    def cites(self) -> Iterator[tuple[str, Format]]:
+        """The paths of all citations."""
+        for path in dict.fromkeys(doc.path for doc in self.by_path.values()):
+            if (
+                self.citation(f"{CITE}{path.removeprefix('/doc')}.{CITATION_FORMATS[0].extension}")
+                is not None
+            ):
+                for fmt in CITATION_FORMATS:
+                    yield f"{CITE}{path.removeprefix('/doc')}.{fmt.extension}", fmt
+
+    def incoming_paths(self) -> Iterator[str]:
+        """The paths of the pages that the pages of things lead to for what points at them."""
+        for doc in self.by_path.values():
+            if self.index.knows(doc.iri) and any(g.truncated for g in pointing(self.index, doc.iri, 1)):
+                number = 1
+                while self.incoming_page(f"{INCOMING}{doc.path}/{number}") is not None:
+                    yield f"{INCOMING}{doc.path}/{number}"
+                    number += 1
+
     def citation(self, path: str) -> tuple[Format, bytes] | None:
         """A citation by its path; None when there is nothing to cite."""
         stem, _, extension = path.removeprefix(CITE).rpartition(".")
         fmt = next((each for each in CITATION_FORMATS if each.extension == extension), None)
         doc = self.at(f"/doc{stem}") or self.at(stem)
-        if fmt is None or doc is None:
+        if fmt is None or doc is None or doc.path == "/":
             return None
         desk = self.desk(next(iter(WORDS)))
         is_dataset = doc.iri == f"{self.base}dataset"

@@ -75,9 +75,7 @@ def file_of(path: str, fmt: Format) -> str:
     >>> file_of("/fr/", PAGE)
     'fr/index.html'
     """
-    name = unquote(path).lstrip("/")
-    if not name or name.endswith("/"):
-        name += "index"
+    name = f"{unquote(path)}index".lstrip("/") if path.endswith("/") else unquote(path).lstrip("/")
     named = name.endswith(f".{fmt.extension}") and fmt is not PAGE
     return name if named or fmt is TEXT else f"{name}.{fmt.extension}"
 

@@ -11,6 +11,7 @@ from cnrs_graph.formats import GRAPH_FORMATS, JSONLD, PAGE, TURTLE, Format
 from cnrs_graph.register import Retired
 from cnrs_graph.replies import EXPOSED, PAGE_POLICY
 from cnrs_graph.signposting import LINKSET, LINKSET_JSON
+from cnrs_graph.words import WORDS
 
 #: Where the pages and data about what is not there, or no more, stand; nobody is sent there.
 GONE = "/gone"
@@ -23,6 +24,7 @@ _HEADERS = (
     ("Referrer-Policy", "no-referrer-when-downgrade"),
     ("Content-Security-Policy", PAGE_POLICY),
 )
+_LANGUAGES = "|".join(WORDS)
 _EXTENSIONS = "|".join(fmt.extension for fmt in GRAPH_FORMATS)
 
 
@@ -82,7 +84,7 @@ location ~ \\.{re.escape(LINKSET_JSON.extension)}$ {{
     try_files $uri =404;
 }}
 location = {at}/ {{ rewrite ^ {at}/index.$as break; }}
-location ~ ^{at}/(?<tongue>[a-z-]+)/$ {{ rewrite ^ {at}/$tongue/index.html break; }}
+location ~ ^{at}/(?<spoken>{_LANGUAGES})/$ {{ rewrite ^ {at}/$spoken/index.html break; }}
 location {at}/ {{ try_files $uri.$as $uri $uri.html =404; }}
 """
 
@@ -130,7 +132,7 @@ RewriteCond %{{ENV:AS}} !=html
 RewriteRule ^{at}/(?:id|doc)/(.+)$ {at}/data/%{{ENV:THING}}.%{{ENV:AS}} [R=303,NE,L]
 RewriteRule ^{at}/id/ {at}/doc/%{{ENV:THING}} [R=303,NE,L]
 RewriteRule ^{at}/$ {root}{at}/index.%{{ENV:AS}} [L]
-RewriteRule ^{at}/([a-z-]+)/$ {root}{at}/$1/index.html [L]
+RewriteRule ^{at}/({_LANGUAGES})/$ {root}{at}/$1/index.html [L]
 RewriteCond {root}$0.%{{ENV:AS}} -f
 RewriteRule ^{at}/.*$ {root}$0.%{{ENV:AS}} [L]
 RewriteCond {root}$0 !-f

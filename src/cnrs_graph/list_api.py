@@ -7,6 +7,7 @@ from cnrs_graph.errors import NotAcceptableError
 from cnrs_graph.formats import PAGE, Format, negotiate
 from cnrs_graph.list_pages import browsable
 from cnrs_graph.narrowing import read_narrowing
+from cnrs_graph.pages import Desk
 from cnrs_graph.protocol import read_parameters
 from cnrs_graph.views import view_bytes, view_formats
 
@@ -14,7 +15,7 @@ _FOLDER = "/browse/"
 
 
 def answer(
-    documents: Documents, path: str, query: str, accept: str | None, language: str
+    documents: Documents, path: str, query: str, accept: str | None, desk: Desk
 ) -> tuple[Format, bytes] | None:
     """What the path of a list answers, with its format; None for other paths.
 
@@ -26,7 +27,7 @@ def answer(
     slug = named if named in kinds else named.partition(".")[0]
     if slug not in kinds:
         return None
-    kind, desk = kinds[slug], documents.desk(language)
+    kind = kinds[slug]
     properties = documents.publication.facets.get(kind, ())
     asked = read_narrowing(kind, properties, read_parameters(query), documents.base)
     offered = view_formats(desk, asked)

@@ -18,7 +18,7 @@ from cnrs_graph.terms import expand, graph_family, local_name
 
 _LISTED = 300
 #: Things on one page of a list, and values of a property that are seen first.
-PER_PAGE = 200
+PER_PAGE = 150
 _SHOWN_FIRST = 12
 
 

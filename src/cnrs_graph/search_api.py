@@ -52,7 +52,7 @@ class ShownHit:
 
 
 def answer(
-    documents: Documents, path: str, query: str, accept: str | None, language: str
+    documents: Documents, path: str, query: str, accept: str | None, desk: Desk
 ) -> tuple[Format, bytes] | None:
     """What a path of the search answers, with its format; None for other paths.
 
@@ -61,7 +61,7 @@ def answer(
     if path == "/opensearch.xml":
         return OPENSEARCH, _description(documents)
     if path == "/search/suggest":
-        return SUGGESTIONS, _suggestions(documents, _read(query).text, language)
+        return SUGGESTIONS, _suggestions(documents, _read(query).text, desk)
     if path not in ("/search", "/search.json"):
         return None
     fmt = JSON if path.endswith(".json") else negotiate(accept, (PAGE, JSON))
@@ -71,7 +71,7 @@ def answer(
         asked.text, kinds=kinds, limit=PER_PAGE, offset=(asked.number - 1) * PER_PAGE
     )
     write = _json if fmt is JSON else _page
-    return fmt, write(documents, documents.desk(language), asked, found)
+    return fmt, write(documents, desk, asked, found)
 
 
 def kinds_by_slug(documents: Documents) -> Mapping[str, str]:
@@ -118,7 +118,7 @@ def _page(_: Documents, desk: Desk, asked: Asked, found: Found) -> bytes:
         first=(asked.number - 1) * PER_PAGE + 1,
         kinds=_choices(desk, asked, found),
         paging=_paging(desk, asked, found),
-        json=asked.address(desk.local("/search.json")),
+        json=asked.address(desk.file("/search.json")),
     )
 
 
@@ -185,12 +185,11 @@ def _result(documents: Documents, desk: Desk, hit: Hit) -> dict[str, Any]:
     }
 
 
-def _suggestions(documents: Documents, text: str, language: str) -> bytes:
+def _suggestions(documents: Documents, text: str, desk: Desk) -> bytes:
     """Names to complete a text with, what each is, and where it stands.
 
     Source: OpenSearch Suggestions 1.1.
     """
-    desk = documents.desk(language)
     hits = documents.search.find(text, limit=_SUGGESTED).hits
     desk.index.ahead(hit.iri for hit in hits)
     names = [desk.name(hit.iri).text for hit in hits]

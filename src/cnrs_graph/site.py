@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote
 
 from cnrs_graph import counts_page, list_api, list_pages, query_api, replies, search_api
 from cnrs_graph.addresses import data_path, folded, in_language, path_of
-from cnrs_graph.citations import CITATION_FORMATS
 from cnrs_graph.completion import completions, default_query
 from cnrs_graph.descriptions import near
 from cnrs_graph.documents import CITE, INCOMING, Document, Documents
@@ -139,8 +138,7 @@ class Site:
         Raises: NotAcceptableError.
         """
         negotiate(asked.accept, (PAGE,))
-        at = asked.path + (f"?{asked.query}" if asked.path and asked.query else "")
-        body = make(self.documents.desk(asked.language, addressed=asked.addressed, path=at))
+        body = make(self._desk(asked))
         return replies.success(
             body, PAGE, if_none_match=asked.if_none_match, vary=asked.vary if vary else None, policy=policy
         )
@@ -182,11 +180,16 @@ class Site:
         if context is not None:
             return replies.success(context, JSONLD, if_none_match=asked.if_none_match, vary=None)
         for answered in (search_api.answer, list_api.answer):
-            found = answered(self.documents, path, asked.query, asked.accept, asked.language)
+            found = answered(self.documents, path, asked.query, asked.accept, self._desk(asked))
             if found is not None:
                 fmt, body = found
                 return replies.success(body, fmt, if_none_match=asked.if_none_match, vary=asked.vary)
         return None
+
+    def _desk(self, asked: Asked) -> Desk:
+        """What a page is made with that answers a request."""
+        at = asked.path + (f"?{asked.query}" if asked.path and asked.query else "")
+        return self.documents.desk(asked.language, addressed=asked.addressed, path=at)
 
     def download(self, path: str, if_none_match: str | None) -> tuple[Reply | None, Path | None]:
         """The answer to the path of a file, and the file if it is to be its body."""
@@ -546,10 +549,8 @@ def addresses(publication: Publication) -> Iterator[tuple[str, Format]]:
         yield f"/dump/{dump.name}", GZIP if dump.is_packed else dump.fmt
     if site.documents.dumps:
         yield f"/dump/{SUMS}", TEXT
-    for path in sorted({*site.documents.by_path, "/dataset"} - {"/"}):
-        stem = f"{CITE}{path.removeprefix('/doc')}"
-        if site.documents.citation(f"{stem}.{CITATION_FORMATS[0].extension}") is not None:
-            yield from ((f"{stem}.{fmt.extension}", fmt) for fmt in CITATION_FORMATS)
+    yield from site.documents.cites()
+    yield from ((path, PAGE) for path in site.documents.incoming_paths())
     stems = set()
     for doc in site.documents.by_path.values():
         if doc.stem not in stems:
